@@ -1,0 +1,47 @@
+# Everything needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: up test check lock local-model benchmark clean
+
+up: .venv/run  ## set everything up and start Turnlog
+	@$(BIN)/turnlog up
+
+test: .venv/dev  ## set everything up and run the tests
+	@$(BIN)/pytest
+
+check: .venv/dev  ## lint, types, imports, sizes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright --warnings
+	@$(BIN)/lint-imports
+	@$(BIN)/python tests/sizes.py
+
+local-model: .venv/dev  ## judge the built-in small model over the real tool list (several minutes)
+	@$(BIN)/python -m benchmarks.local_model
+
+benchmark: .venv/dev  ## CPU a turn against a bare Runner.run
+	@$(BIN)/python -m benchmarks.turn
+
+lock:  ## renew both lock files (needs uv)
+	$(LOCK) --extra embedded --extra local --group build -o requirements.lock
+	$(LOCK) --extra embedded --extra local --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Turnlog needs Python 3.11 or newer; try: make up PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "Installing Turnlog into .venv (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/run
+	@echo "Installing the test tools into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""What both services stand on: Postgres, tokens, errors, ids. No product words."""

@@ -1,0 +1,7 @@
+"""Postgres, everywhere: an embedded server or yours, one engine, one migration history."""
+
+from kit.postgres.embedded import embedded_url
+from kit.postgres.engine import Db, open_db
+from kit.postgres.migrate import migrate
+
+__all__ = ["Db", "embedded_url", "migrate", "open_db"]

@@ -1,0 +1,71 @@
+"""Bring the database to the newest schema; safe to call from many processes at once."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from kit.errors import SetupError
+from kit.postgres.engine import psycopg_url
+
+__all__ = ["migrate"]
+
+_OLDEST_SERVER: Final = 14
+_LOCK: Final = 0x7475726E6C6F67  # "turnlog"
+
+
+def migrate(url: str) -> None:
+    """Run the outstanding migrations under an advisory lock.
+
+    Raises SetupError where the server cannot be reached or is older than Postgres 14.
+    """
+    with as_file(files("migrations")) as scripts, _connect(url) as connection:
+        config = Config()
+        config.set_main_option("script_location", str(scripts))
+        config.attributes["connection"] = connection
+        if _is_current(connection, config):
+            return
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        command.upgrade(config, "head")
+
+
+def _is_current(connection: Connection, config: Config) -> bool:
+    script = ScriptDirectory.from_config(config)
+    return MigrationContext.configure(connection).get_current_revision() == script.get_current_head()
+
+
+@contextmanager
+def _connect(url: str) -> Generator[Connection]:
+    engine = create_engine(
+        psycopg_url(url),
+        poolclass=NullPool,
+        connect_args={"connect_timeout": 5, "application_name": "turnlog"},
+    )
+    try:
+        with engine.begin() as connection:
+            _check_version(connection)
+            yield connection
+    except OperationalError as error:
+        raise SetupError(
+            f"Postgres cannot be reached at {engine.url.render_as_string(hide_password=True)}: "
+            f"{str(error.orig).splitlines()[0]}"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _check_version(connection: Connection) -> None:
+    version = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
+    if version < _OLDEST_SERVER:
+        raise SetupError(
+            f"Postgres {version} is too old: Turnlog needs {_OLDEST_SERVER} or newer. "
+            "Point DATABASE_URL to a newer server, or unset it for the embedded one."
+        )

@@ -1,0 +1,75 @@
+"""Points in time as people write them."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from mcp_server.context import ToolError
+
+__all__ = ["Moment", "parse_moment"]
+
+_LONGEST: Final = 100
+_END_OF_DAY: Final = time(23, 59)
+_TIME_PERIODS: Final = frozenset({"time", "part_of_day"})
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An aware datetime; `has_time` is false where only a day was named."""
+
+    at: datetime
+    has_time: bool
+
+    def end(self) -> datetime:
+        """The moment itself, or the last minute of its day where no time was named."""
+        return self.at if self.has_time else datetime.combine(self.at.date(), _END_OF_DAY, self.at.tzinfo)
+
+
+def parse_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> Moment:
+    """Read ISO 8601 or plain English, in `zone` unless the text names an offset of its own.
+
+    Raises ToolError where the text names no point in time.
+    """
+    text = text.strip()
+    moment = _iso(text, zone) or _plain(text, (now or datetime.now(zone)).astimezone(zone), zone)
+    if moment is None:
+        raise ToolError(
+            "That is no date or time. Send ISO 8601 such as 2026-11-21T17:00, "
+            "or plain words such as tomorrow 5pm."
+        )
+    return moment
+
+
+def _iso(text: str, zone: ZoneInfo) -> Moment | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    has_time = ":" in text or "T" in text.upper()
+    return Moment(at if at.tzinfo else at.replace(tzinfo=zone), has_time)
+
+
+def _plain(text: str, now: datetime, zone: ZoneInfo) -> Moment | None:
+    if not text or len(text) > _LONGEST or not text.isprintable():
+        return None
+    # The import takes a tenth of a second, which a tool server on stdio would pay at every start.
+    from dateparser.date import DateDataParser  # noqa: PLC0415
+
+    parser = DateDataParser(
+        languages=["en"],
+        settings={
+            "TIMEZONE": zone.key,
+            "RETURN_AS_TIMEZONE_AWARE": True,
+            "RETURN_TIME_AS_PERIOD": True,
+            "PREFER_DATES_FROM": "future",
+            "RELATIVE_BASE": now.replace(tzinfo=None),
+        },
+    )
+    try:
+        data = parser.get_date_data(text)
+    except (ValueError, OverflowError):
+        return None
+    if data.date_obj is None:
+        return None
+    return Moment(data.date_obj, data.period in _TIME_PERIODS)

@@ -1,0 +1,38 @@
+"""Settings of the tool server, beside those of `kit`."""
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, HttpUrl, field_validator
+from tzlocal import get_localzone_name
+
+from kit.settings import KitSettings
+
+
+class McpSettings(KitSettings):
+    files_root: Path | None = Field(None, description="Where users' files are kept; unset: DATA_DIR/files")
+    search_backend: Literal["ddgs", "searxng", "off"] = Field(
+        "ddgs", description="Web search: `ddgs` (no key needed), `searxng` (needs SEARXNG_URL) or `off`"
+    )
+    searxng_url: HttpUrl | None = Field(None, description="Address of your SearXNG, with its JSON format on")
+    timezone: str = Field(
+        default_factory=get_localzone_name,
+        description="IANA time zone of users whose token has no `zoneinfo`; unset: this machine's",
+    )
+    turnlog_user: str = Field(
+        "local", min_length=1, description="The one user of the tool server on stdio and with --no-auth"
+    )
+    mcp_allowed_hosts: str = Field(
+        "", description="Host names beside loopback under which the MCP endpoint answers, comma-separated"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @property
+    def files_folder(self) -> Path:
+        return (self.files_root or self.data_dir / "files").expanduser().absolute()

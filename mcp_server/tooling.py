@@ -1,0 +1,104 @@
+"""How a function becomes a tool: a lean schema, right annotations, plain words for wrong arguments."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, cast
+
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import ToolAnnotations
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+__all__ = ["argument_error", "tool", "unknown_arguments"]
+
+_TYPE_WORDS: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list of texts",
+    "object": "an object",
+}
+
+
+def tool(
+    function: Callable[..., Any],
+    *,
+    title: str,
+    read_only: bool = False,
+    destructive: bool = False,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> Tool:
+    """Make a tool of `function`: its docstring is the description, its return type the output schema.
+
+    The flags are the hints of the MCP specification (2026-07-28, server/tools, annotations).
+    """
+    made = Tool.from_function(
+        function,
+        title=title,
+        description=" ".join((function.__doc__ or "").split()),
+        annotations=ToolAnnotations(
+            read_only_hint=read_only,
+            destructive_hint=destructive,
+            idempotent_hint=idempotent or read_only,
+            open_world_hint=open_world,
+        ),
+        structured_output=True,
+    )
+    made.parameters = _lean(made.parameters) | {"additionalProperties": False}
+    if made.fn_metadata.output_schema is not None:
+        made.fn_metadata.output_schema = _lean(made.fn_metadata.output_schema)
+    return made
+
+
+def _lean(schema: Any, *, named: bool = False) -> Any:
+    """The same schema without titles, which only repeat the names."""
+    if isinstance(schema, list):
+        return [_lean(item) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    members = cast("dict[str, Any]", schema)
+    return {
+        key: _lean(value, named=key in {"properties", "$defs"})
+        for key, value in members.items()
+        if named or key != "title"
+    }
+
+
+def unknown_arguments(name: str, known: Iterable[str]) -> str:
+    return f"{name} takes only these arguments: {', '.join(known) or 'none at all'}."
+
+
+def argument_error(name: str, schema: Mapping[str, Any], error: ValidationError) -> str:
+    """One plain sentence for the model: what to send instead, without the value that was sent."""
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    wants = {str(detail["loc"][0]): _wanted(properties, detail) for detail in error.errors() if detail["loc"]}
+    return f"{name} needs {' and '.join(wants.values())}." if wants else f"{name} cannot use these arguments."
+
+
+def _wanted(properties: Mapping[str, Any], detail: ErrorDetails) -> str:
+    field = str(detail["loc"][0])
+    schema = properties.get(field, {})
+    words = f"`{field}` to be {_words(schema)}"
+    purpose = schema.get("description")
+    return f"{words} ({purpose.rstrip('.')})" if purpose else words
+
+
+def _words(schema: Mapping[str, Any]) -> str:
+    choices = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    return " or ".join(_word(choice) for choice in choices)
+
+
+def _word(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(str(value) for value in schema["enum"])
+    word = _TYPE_WORDS.get(str(schema.get("type")), "a value")
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f"{word} from {low} to {high}"
+    longest = schema.get("maxLength")
+    if longest is not None:
+        least = "1 to " if schema.get("minLength") else "at most "
+        return f"{word} of {least}{longest} characters"
+    most = schema.get("maxItems")
+    return f"{word}, at most {most}" if most is not None else word

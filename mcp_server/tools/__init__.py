@@ -1,0 +1,11 @@
+"""The built-in tools, one file a family."""
+
+from typing import Final
+
+from mcp.server.mcpserver.tools import Tool
+
+from mcp_server.tools import todos
+
+__all__ = ["BUILT_IN"]
+
+BUILT_IN: Final[tuple[Tool, ...]] = (*todos.TOOLS,)

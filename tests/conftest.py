@@ -1,0 +1,72 @@
+"""A real Postgres for every test: one migrated template, cloned."""
+
+import os
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from filelock import FileLock
+from sqlalchemy import make_url
+
+from kit.postgres import Db, embedded_url, migrate, open_db
+from kit.postgres.engine import psycopg_url
+
+pytest_plugins = ["tests.clients"]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One directory for all workers of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def postgres_url(shared_dir: Path) -> str:
+    """A server: the one that DATABASE_URL names, else an embedded one."""
+    given = os.environ.pop("DATABASE_URL", None)
+    return psycopg_url(given) if given else embedded_url(shared_dir)
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str, shared_dir: Path) -> str:
+    """The name of a migrated database, made once for all workers."""
+    name = f"turnlog_template_{shared_dir.name.replace('-', '_')}"
+    with FileLock(shared_dir / "template.lock"):
+        if not (shared_dir / "template").exists():
+            _execute(postgres_url, f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"')
+            migrate(_database(postgres_url, name))
+            (shared_dir / "template").touch()
+    return name
+
+
+@pytest.fixture
+def database_url(postgres_url: str, template: str) -> Generator[str]:
+    """An empty, migrated database of this test's own."""
+    name = f"turnlog_test_{uuid4().hex}"
+    _execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield _database(postgres_url, name)
+    _execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncGenerator[Db]:
+    async with open_db(database_url) as db:
+        yield db
+
+
+def _database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _execute(url: str, *statements: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())

@@ -1,0 +1,93 @@
+"""Todos, through the official client."""
+
+from typing import Any
+
+import pytest
+
+from tests.clients import Call, Connect
+
+
+async def test_an_added_todo_is_listed(call: Call) -> None:
+    added = await call("add_todo", title="Buy milk", tags=["Shop"], priority="high")
+    assert await call("list_todos") == {"todos": [added], "next_cursor": None}
+    assert (added["status"], added["tags"], added["priority"]) == ("open", ["shop"], "high")
+
+
+async def test_a_plain_language_due_date_is_read_in_the_users_zone(call: Call) -> None:
+    added = await call("add_todo", title="Call Ann", due="2027-01-02 17:00")
+    assert added["due"] == "2027-01-02T17:00:00+01:00"
+    tomorrow = await call("add_todo", title="Call Bob", due="tomorrow 5pm")
+    assert tomorrow["due"].split("T")[1].startswith("17:00:00+0")
+
+
+async def test_a_due_day_without_a_time_ends_with_the_day(call: Call) -> None:
+    added = await call("add_todo", title="Pay rent", due="2027-01-02")
+    assert added["due"] == "2027-01-02T23:59:00+01:00"
+
+
+async def test_completing_twice_is_harmless(call: Call) -> None:
+    todo = await call("add_todo", title="Run")
+    first = await call("complete_todo", id=todo["id"])
+    assert first == await call("complete_todo", id=todo["id"])
+    assert first["status"] == "done"
+    assert (await call("list_todos"))["todos"] == []
+    assert (await call("list_todos", status="done"))["todos"] == [first]
+
+
+async def test_update_changes_only_what_is_sent(call: Call) -> None:
+    todo = await call("add_todo", title="Run", notes="5 km", due="2027-01-02")
+    changed = await call("update_todo", id=todo["id"], title="Walk", due="")
+    assert changed == {**todo, "title": "Walk", "due": None}
+
+
+async def test_a_deleted_todo_is_gone(call: Call, refused: Any) -> None:
+    todo = await call("add_todo", title="Run")
+    await call("delete_todo", id=todo["id"])
+    assert "list_todos" in await refused("complete_todo", id=todo["id"])
+
+
+async def test_filters_and_pages(call: Call) -> None:
+    for number in range(5):
+        await call("add_todo", title=f"Todo {number}", tags=["odd" if number % 2 else "even"])
+    await call("add_todo", title="100% sure", due="2027-05-01")
+    assert len((await call("list_todos", tag="ODD"))["todos"]) == 2
+    assert [todo["title"] for todo in (await call("list_todos", query="0% S"))["todos"]] == ["100% sure"]
+    assert (await call("list_todos", query="_"))["todos"] == []
+    assert len((await call("list_todos", due_before="2027-05-02"))["todos"]) == 1
+    first = await call("list_todos", limit=4)
+    second = await call("list_todos", limit=4, cursor=first["next_cursor"])
+    assert [len(page["todos"]) for page in (first, second)] == [4, 2]
+    assert second["next_cursor"] is None
+
+
+async def test_a_todo_of_somebody_else_does_not_exist(connect: Connect) -> None:
+    async with connect("alice") as alice, connect("mallory") as mallory:
+        todo: Any = (await alice.call_tool("add_todo", {"title": "Secret"})).structured_content
+        for name in ("update_todo", "complete_todo", "delete_todo"):
+            assert (await mallory.call_tool(name, {"id": todo["id"]})).is_error
+        assert (await mallory.call_tool("list_todos", {})).structured_content == {
+            "todos": [],
+            "next_cursor": None,
+        }
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("add_todo", {}, "`title` to be text of 1 to 500 characters"),
+        ("add_todo", {"title": "x", "priority": "SECRET"}, "one of low, normal, high"),
+        ("add_todo", {"title": "x", "colour": "SECRET"}, "takes only these arguments: title, due"),
+        ("add_todo", {"title": "x", "due": "SECRET"}, "ISO 8601"),
+        ("add_todo", {"title": "a\x00SECRET"}, "NUL"),
+        ("list_todos", {"limit": 1000}, "a whole number from 1 to 100"),
+        ("list_todos", {"cursor": "SECRET"}, "cursor"),
+        ("complete_todo", {"id": "SECRET"}, "Call list_todos"),
+    ],
+)
+async def test_a_wrong_argument_is_answered_with_what_to_send(
+    refused: Any, name: str, arguments: dict[str, Any], words: str
+) -> None:
+    said = await refused(name, **arguments)
+    assert words in said
+    assert "SECRET" not in said
+    assert "pydantic" not in said.lower()
