@@ -1,0 +1,27 @@
+"""The built-in small model: its file, its process, and how it wants to be asked."""
+
+from chat_api.providers.local.fetch import fetch, given_model
+from chat_api.providers.local.model import (
+    CONTEXT_TOKENS,
+    IDENTITY,
+    MAX_TOKENS,
+    MAX_TOOL_ROUNDS,
+    MODEL_NAME,
+    STOP,
+    TEMPERATURE,
+)
+from chat_api.providers.local.process import LocalModel, run_local_model
+
+__all__ = [
+    "CONTEXT_TOKENS",
+    "IDENTITY",
+    "MAX_TOKENS",
+    "MAX_TOOL_ROUNDS",
+    "MODEL_NAME",
+    "STOP",
+    "TEMPERATURE",
+    "LocalModel",
+    "fetch",
+    "given_model",
+    "run_local_model",
+]
