@@ -1,0 +1,1 @@
+"""A stateless chat backend: an authenticated turn in, an answer out, everything in Postgres."""

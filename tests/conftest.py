@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from kit.postgres import Db, embedded_url, migrate, open_db
 from kit.postgres.engine import psycopg_url
 
-pytest_plugins = ["tests.clients"]
+pytest_plugins = ["tests.clients", "tests.servers"]
 
 
 @pytest.fixture(scope="session")

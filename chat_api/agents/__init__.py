@@ -1,0 +1,1 @@
+"""Assistants: what a model is told to be."""

@@ -1,0 +1,45 @@
+"""What routes ask for to know who is asking."""
+
+from typing import Annotated, TypeAlias, cast
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from kit.errors import Problem
+from kit.tokens import Identity, Verifier
+
+__all__ = ["Caller", "PathOwner"]
+
+_bearer = HTTPBearer(auto_error=False, description="A JWT whose `sub` is the user")
+
+
+class NotSignedIn(Problem):
+    status = 401
+    code = "not_signed_in"
+
+
+class NotYourPath(Problem):
+    status = 403
+    code = "forbidden"
+
+
+async def _caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Identity:
+    if credentials is None:
+        raise NotSignedIn("Send a bearer token.")
+    return cast("Verifier", request.state.verifier).verify(credentials.credentials)
+
+
+Caller: TypeAlias = Annotated[Identity, Depends(_caller)]
+"""The person that the request's token speaks for."""
+
+
+async def _path_owner(user_id: str, caller: Caller) -> Identity:
+    if user_id != caller.subject:
+        raise NotYourPath("The user in the path is not the one that the token speaks for.")
+    return caller
+
+
+PathOwner: TypeAlias = Annotated[Identity, Depends(_path_owner)]
+"""The caller, whose `sub` is the `user_id` in the path."""

@@ -1,0 +1,50 @@
+"""Users at first sight, and tokens that speak for them elsewhere."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_api.auth.models import User
+from kit.postgres.tables import now
+from kit.tokens import Identity, KeyRing, mint
+
+__all__ = ["Delegation", "ensure_user"]
+
+_LIFETIME: Final = timedelta(seconds=60)
+_ACTOR: Final = "turnlog-chat"
+
+
+async def ensure_user(session: AsyncSession, identity: Identity) -> None:
+    """Keep a row for this person, whatever issuer they come from."""
+    row = {
+        "id": identity.owner,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "created_at": now(),
+    }
+    await session.execute(insert(User).values(row).on_conflict_do_nothing())
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Mints tokens with which the chat backend acts for a user at one other service."""
+
+    keys: KeyRing
+    audience: str
+
+    def token(self, identity: Identity) -> str:
+        """A token of 60 seconds for `audience`: the user is `sub`, we are `act` (RFC 8693, section 4.1).
+
+        `sub_id` (RFC 9493) names the user's own issuer, so that both doors know one person as one owner.
+        """
+        claims = {
+            "act": {"sub": _ACTOR},
+            "sub_id": {"format": "iss_sub", "iss": identity.issuer, "sub": identity.subject},
+            "zoneinfo": identity.zone,
+        }
+        return mint(
+            self.keys, subject=identity.subject, audience=self.audience, lifetime=_LIFETIME, claims=claims
+        )

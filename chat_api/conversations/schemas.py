@@ -1,0 +1,32 @@
+"""Messages on the wire."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+__all__ = ["MessageOut", "MessagePage", "ToolCall"]
+
+
+class ToolCall(BaseModel):
+    """A call that the assistant made: `result` is what the tool returned, `error` why it did not."""
+
+    tool: str
+    args: dict[str, Any]
+    result: Any = None
+    error: str | None = None
+
+
+class MessageOut(BaseModel):
+    id: UUID
+    role: Literal["user", "assistant"]
+    content: str
+    tool_calls: list[ToolCall]
+    run_id: UUID
+    created_at: datetime
+
+
+class MessagePage(BaseModel):
+    messages: list[MessageOut]
+    next_cursor: str | None

@@ -1,0 +1,103 @@
+"""Every error under /api in one envelope."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from kit.errors import Problem
+
+__all__ = ["ErrorEnvelope", "answer_errors", "envelope"]
+
+
+class ErrorBody(BaseModel):
+    code: str
+    details: Any = None
+    request_id: str
+
+
+class ErrorEnvelope(BaseModel):
+    """What every error looks like."""
+
+    success: bool = False
+    data: None = None
+    message: str
+    error: ErrorBody
+
+
+_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def envelope(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    details: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    error = {"code": code, "request_id": request.scope.get("request_id", "")}
+    if details is not None:
+        error["details"] = details
+    body = {"success": False, "data": None, "message": message, "error": error}
+    return JSONResponse(body, status, headers=dict(headers or {}))
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Make `app` answer whatever is raised with the envelope."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(unavailable, _database)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
+    problem = cast("Problem", error)
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
+    return envelope(
+        request, problem.status, problem.code, problem.message, problem.details, headers | problem.headers
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """Say which fields are wrong, and how, without repeating what was sent."""
+    found = cast("RequestValidationError", error).errors()
+    fields = [
+        {"field": ".".join(str(part) for part in detail["loc"][1:]) or "body", "message": detail["msg"]}
+        for detail in found
+    ]
+    if any(detail["type"] == "json_invalid" for detail in found):
+        return envelope(request, 400, "invalid_json", "The body is not JSON.")
+    named = ", ".join(dict.fromkeys(field["field"] for field in fields))
+    return envelope(request, 422, "invalid_request", f"These fields are not valid: {named}.", fields)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    status = cast("HTTPException", error).status_code
+    headers = cast("HTTPException", error).headers
+    return envelope(
+        request, status, _CODES.get(status, "error"), f"{HTTPStatus(status).phrase}.", headers=headers
+    )
+
+
+async def _database(request: Request, _: Exception) -> JSONResponse:
+    return envelope(
+        request,
+        503,
+        "database_unavailable",
+        "The database cannot be reached right now; try again in a moment.",
+        headers={"Retry-After": "1"},
+    )
+
+
+async def _bug(request: Request, _: Exception) -> JSONResponse:
+    return envelope(request, 500, "internal_error", "Something went wrong here; the log has the request id.")

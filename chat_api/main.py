@@ -1,0 +1,158 @@
+"""The application: the one place that knows every room."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Final, TypedDict
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat_api.agents import service as agents
+from chat_api.auth import routes as auth_routes
+from chat_api.auth.service import Delegation
+from chat_api.conversations import routes as conversation_routes
+from chat_api.errors import ErrorEnvelope, answer_errors
+from chat_api.health import router as health_router
+from chat_api.middleware import BodyLimit, RequestId
+from chat_api.providers.catalogue import open_catalogue
+from chat_api.providers.service import Providers, configured
+from chat_api.runs import routes as run_routes
+from chat_api.runs.lease import keep_leases
+from chat_api.runs.service import TurnDeps, hand_over
+from chat_api.settings import Settings
+from chat_api.tools.bridge import ToolBridge
+from chat_api.tools.connections import Connection, connect_http, connect_in_process
+from kit.postgres import Db, embedded_url, migrate, open_db
+from kit.tokens import KeyRing, Verifier, load_keys
+from mcp_server.auth import JwtVerifier
+from mcp_server.server import ToolServer, create_server
+from mcp_server.setup import deps_from, http_app, verifier_from
+
+__all__ = ["create_app"]
+
+_LARGEST_BODY: Final = 1024 * 1024
+_ROUTERS: Final = (
+    run_routes.router,
+    conversation_routes.router,
+    auth_routes.router,
+    health_router,
+)
+
+
+class State(TypedDict):
+    """What requests find in `request.state`."""
+
+    db: Db
+    verifier: Verifier
+    providers: Providers
+    turns: TurnDeps
+    mcp: ASGIApp
+
+
+def create_app(settings: Settings | None = None, *, local_url: str | None = None) -> FastAPI:
+    """The chat API with the MCP endpoint.
+
+    Without `settings` they are read from the environment. `local_url` is the address of the built-in model,
+    where one runs.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
+        async with AsyncExitStack() as stack:
+            yield await _open(settings, local_url, stack)
+
+    app = FastAPI(
+        title="Turnlog",
+        summary="A self-hosted agent backend where a turn is a log.",
+        version=version("turnlog"),
+        lifespan=lifespan,
+        middleware=_middleware(settings),
+        responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    )
+    answer_errors(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    # Routes, not a mount: MCP clients do not follow the redirect of a mount to its trailing slash.
+    for path in ("/mcp", "/.well-known/oauth-protected-resource/mcp"):
+        app.router.routes.append(Route(path, endpoint=_McpDoor()))
+    return app
+
+
+class _McpDoor:
+    """The tool server's HTTP app, which the lifespan opens."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["state"]["mcp"](scope, receive, send)
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+    )
+    return [Middleware(RequestId), cors, Middleware(BodyLimit, limit=_LARGEST_BODY)]
+
+
+async def _open(settings: Settings, local_url: str | None, stack: AsyncExitStack) -> State:
+    """Open everything, in the order in which it is closed backwards."""
+    url = settings.database_url or await asyncio.to_thread(embedded_url, settings.data_dir)
+    await asyncio.to_thread(migrate, url)
+    db = await stack.enter_async_context(open_db(url))
+    keys = await load_keys(db)
+    guard = verifier_from(settings, keys)
+    server = create_server(
+        deps_from(settings, db, local=False),
+        verifier=guard,
+        resource_url=f"http://{settings.api_host}:{settings.api_port}/mcp",
+        issuer_url=f"http://{settings.api_host}:{settings.api_port}",
+    )
+    mcp = http_app(server, settings)
+    await stack.enter_async_context(server.session_manager.run())
+    providers = Providers(configured(settings, local_url), named=settings.default_provider is not None)
+    turns = await _open_turns(
+        settings, db, keys, providers, await _connect(settings, server, guard, stack), stack
+    )
+    verifier = Verifier(keys, settings.jwt_audience, settings.jwt_issuer, settings.jwt_secret_key)
+    return State(db=db, verifier=verifier, providers=providers, turns=turns, mcp=mcp)
+
+
+async def _connect(
+    settings: Settings, server: ToolServer, guard: JwtVerifier, stack: AsyncExitStack
+) -> Connection:
+    if settings.mcp_url is not None:
+        return await stack.enter_async_context(connect_http(str(settings.mcp_url)))
+    return await stack.enter_async_context(connect_in_process(server, guard.verify_token))
+
+
+async def _open_turns(
+    settings: Settings,
+    db: Db,
+    keys: KeyRing,
+    providers: Providers,
+    connection: Connection,
+    stack: AsyncExitStack,
+) -> TurnDeps:
+    catalogue = await stack.enter_async_context(open_catalogue(settings.provider_timeout))
+    turns = TurnDeps(
+        db=db,
+        agent=agents.DEFAULT,
+        providers=providers,
+        catalogue=catalogue,
+        tools=ToolBridge(connection),
+        delegation=Delegation(keys, settings.mcp_audience),
+        timezone=settings.timezone,
+        rounds=settings.max_rounds,
+        context_tokens=settings.context_tokens,
+    )
+    await stack.enter_async_context(keep_leases(db, turns.live.keys()))
+    stack.push_async_callback(hand_over, turns)
+    return turns

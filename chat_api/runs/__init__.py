@@ -1,0 +1,1 @@
+"""Turns: started, driven, kept."""

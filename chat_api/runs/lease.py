@@ -1,0 +1,72 @@
+"""Who drives which run: a lease that its process renews, so that a dead one's runs do not stay live."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from chat_api.runs.models import Run
+from kit.postgres import Db
+from kit.postgres.tables import now
+
+__all__ = ["end_expired", "keep_leases", "lease_end"]
+
+_LEASE: Final = timedelta(seconds=10)
+_HEARTBEAT: Final = 3.0
+_log = structlog.get_logger(__name__)
+
+
+def lease_end() -> datetime:
+    return now() + _LEASE
+
+
+async def end_expired(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> None:
+    """Fail the conversation's live run if whoever drove it has stopped renewing its lease."""
+    expired = (
+        update(Run)
+        .where(
+            col(Run.user_id) == user_id,
+            col(Run.conversation_id) == conversation_id,
+            col(Run.status) == "running",
+            col(Run.lease_until) < now(),
+        )
+        .values(status="failed", error={"code": "interrupted"}, finished_at=now())
+    )
+    await session.execute(expired)
+
+
+@asynccontextmanager
+async def keep_leases(db: Db, live: Collection[UUID]) -> AsyncGenerator[None]:
+    """Renew the leases of the `live` runs, whichever they are at the time, while the context is open."""
+    task = asyncio.create_task(_renew_forever(db, live))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _renew_forever(db: Db, live: Collection[UUID]) -> None:
+    while True:
+        await asyncio.sleep(_HEARTBEAT)
+        if not live:
+            continue
+        renewal = (
+            update(Run)
+            .where(col(Run.id).in_(live), col(Run.status) == "running")
+            .values(lease_until=lease_end())
+        )
+        try:
+            async with db.begin() as session:
+                await session.execute(renewal)
+        except SQLAlchemyError as error:
+            _log.warning("lease_not_renewed", reason=type(error).__name__)

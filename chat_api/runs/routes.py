@@ -1,0 +1,28 @@
+"""The chat endpoint."""
+
+from typing import cast
+
+from fastapi import APIRouter, Request
+
+from chat_api.auth.dependencies import PathOwner
+from chat_api.conversations.schemas import ToolCall
+from chat_api.runs.schemas import ChatData, ChatRequest, ChatResponse, Usage
+from chat_api.runs.service import TurnDeps, take_turn
+
+router = APIRouter(tags=["chat"])
+
+
+@router.post("/api/{user_id}/chat", response_model_exclude_none=True)
+async def chat(request: Request, caller: PathOwner, body: ChatRequest) -> ChatResponse:
+    """Say something to the assistant and get its answer, with the tools that it used."""
+    result = await take_turn(cast("TurnDeps", request.state.turns), caller, body)
+    return ChatResponse(
+        data=ChatData(
+            response=result.text,
+            conversation_id=result.conversation_id,
+            tool_calls=[ToolCall.model_validate(call) for call in result.tool_calls],
+            timestamp=result.finished_at,
+            run_id=result.run_id,
+            usage=Usage(**result.usage),
+        )
+    )

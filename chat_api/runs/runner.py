@@ -1,0 +1,100 @@
+"""Driving the Agents SDK through one turn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import structlog
+from agents import Agent, MaxTurnsExceeded, Model, ModelSettings, RunConfig, Runner, Tool
+from agents.exceptions import AgentsException
+from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+from chat_api.conversations.history import Item
+from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
+from chat_api.runs.errors import TooManyRounds, TurnFailed
+from chat_api.tools.bridge import ToolUser
+from kit.errors import Problem
+
+__all__ = ["Answer", "Task", "drive"]
+
+_log = structlog.get_logger(__name__)
+_RUN_CONFIG: Final = RunConfig(tracing_disabled=True, tool_not_found_behavior="return_error_to_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one turn is to be driven with. `rounds` bounds its model calls."""
+
+    instructions: str
+    items: Sequence[Item]
+    model: Model
+    settings: ModelSettings
+    tools: list[Tool]
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    text: str
+    usage: dict[str, int]
+
+
+async def drive(task: Task, user: ToolUser) -> Answer:
+    """Let the model answer, calling tools as `user`, whose `calls` are filled on the way.
+
+    Raises a Problem with a name for whatever goes wrong.
+    """
+    agent = Agent(
+        name="assistant",
+        instructions=task.instructions,
+        model=task.model,
+        model_settings=task.settings,
+        tools=task.tools,
+    )
+    try:
+        result = await Runner.run(
+            agent,
+            cast("Any", list(task.items)),
+            context=user,
+            max_turns=task.rounds,
+            run_config=_RUN_CONFIG,
+        )
+    except Exception as error:
+        raise _named(error, task.rounds) from error
+    usage = result.context_wrapper.usage
+    return Answer(
+        text=str(result.final_output),
+        usage={
+            "requests": usage.requests,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "total_tokens": usage.total_tokens,
+        },
+    )
+
+
+def _named(error: Exception, rounds: int) -> Problem:
+    """The same failure as a Problem."""
+    match error:
+        case Problem():
+            return error
+        case APITimeoutError():
+            return ProviderTimeout("The model took too long to answer.")
+        case APIConnectionError():
+            return ProviderUnreachable("The model's server cannot be reached.")
+        case APIStatusError():
+            return ProviderFailed(
+                f"The model's server refused the request with status {error.status_code}.",
+                details={"provider_status": error.status_code},
+            )
+        case MaxTurnsExceeded():
+            return TooManyRounds(
+                f"The model wanted more than {rounds} rounds of tools; ask for less at once."
+            )
+        case APIError() | AgentsException() | ValueError() | TypeError() | LookupError() | AttributeError():
+            # What the SDK makes of an answer that is not one: it has no error of its own for each way.
+            _log.warning("provider_nonsense", reason=type(error).__name__, exc_info=error)
+            return ProviderFailed("The model's server gave an answer that makes no sense.")
+        case _:
+            _log.error("turn_failed", exc_info=error)
+            return TurnFailed("Something went wrong here; the log has the request id.")

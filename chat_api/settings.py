@@ -1,0 +1,46 @@
+"""Settings of the chat backend, beside those of the tool server that it can host."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, HttpUrl
+
+from mcp_server.settings import McpSettings
+
+
+class Settings(McpSettings):
+    api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
+    api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
+    allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")
+    default_provider: Literal["ollama", "lmstudio", "openai", "local"] | None = Field(
+        default=None,
+        description="Who answers: unset, the first of ollama, lmstudio, openai, local that is there",
+    )
+    default_model: str | None = Field(default=None, description="Model to use; unset: the provider's first")
+    ollama_endpoint: HttpUrl = Field(
+        default=HttpUrl("http://localhost:11434"), description="Address of Ollama"
+    )
+    lmstudio_endpoint: HttpUrl = Field(
+        default=HttpUrl("http://localhost:1234"), description="Address of LM Studio"
+    )
+    openai_base_url: HttpUrl | None = Field(
+        default=None, description="Any OpenAI-compatible address, ending in /v1"
+    )
+    openai_api_key: str | None = Field(default=None, description="Key for OpenAI, or for OPENAI_BASE_URL")
+    provider_timeout: float = Field(default=120, gt=0, description="Seconds that one model call may take")
+    max_rounds: int = Field(default=10, ge=1, le=100, description="Model calls that one turn may take")
+    context_tokens: int = Field(
+        default=32_000,
+        ge=1_000,
+        description="Estimated tokens of a conversation that a model is sent at most",
+    )
+    mcp_url: HttpUrl | None = Field(
+        default=None, description="Tool server elsewhere; unset: the one in this process"
+    )
+    local_model_path: Path | None = Field(
+        default=None, description="Another GGUF file for the local provider"
+    )
+
+    @property
+    def origins(self) -> list[str]:
+        return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()]

@@ -1,0 +1,116 @@
+"""MCP tools as tools of the Agents SDK."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import anyio
+from agents import FunctionTool, Tool
+from agents.tool_context import ToolContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, TextContent
+from mcp_types import Tool as McpTool
+
+from chat_api.tools.connections import Connection
+from chat_api.tools.errors import ToolServerUnreachable
+
+__all__ = ["ToolBridge", "ToolUser"]
+
+_LIST_LIFETIME: Final = 60.0
+_LONGEST_OUTPUT: Final = 100_000
+_NOT_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
+_FAILURES: Final = (MCPError, RuntimeError, OSError)
+
+
+@dataclass(slots=True)
+class ToolUser:
+    """Whom the tools of one run work for, and what they did: the context of the SDK's run.
+
+    `token` mints a short-lived token for the tool server; `calls` collects the calls in their order, each as
+    `tool`, `args`, `result` and, where it failed, `error`.
+    """
+
+    token: Callable[[], str]
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+
+class ToolBridge:
+    """The tools of one MCP server, listed once a minute, called as the user of the run."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tools: list[Tool] = []
+        self._listed_until = 0.0
+        self._listing = anyio.Lock()
+
+    async def tools(self, user: ToolUser) -> list[Tool]:
+        """What the agent may call. Raises ToolServerUnreachable."""
+        if time.monotonic() >= self._listed_until:
+            async with self._listing:
+                if time.monotonic() >= self._listed_until:
+                    self._tools = [self._function_tool(tool) for tool in await self._list(user)]
+                    self._listed_until = time.monotonic() + _LIST_LIFETIME
+        return self._tools
+
+    async def _list(self, user: ToolUser) -> list[McpTool]:
+        found: list[McpTool] = []
+        cursor = None
+        try:
+            async with self._connection.acting_as(user.token()):
+                while True:
+                    page = await self._connection.client.list_tools(cursor=cursor)
+                    found += page.tools
+                    cursor = page.next_cursor
+                    if cursor is None:
+                        return found
+        except _FAILURES as error:
+            raise ToolServerUnreachable from error
+
+    def _function_tool(self, tool: McpTool) -> FunctionTool:
+        async def invoke(context: ToolContext[ToolUser], arguments: str) -> str:
+            return await self._call(tool.name, arguments, context.context)
+
+        schema: dict[str, Any] = {"properties": {}, **tool.input_schema}
+        return FunctionTool(tool.name, tool.description or "", schema, invoke, strict_json_schema=False)
+
+    async def _call(self, name: str, text: str, user: ToolUser) -> str:
+        """Call the tool and return what the model is told; a failure is told, not raised."""
+        call: dict[str, Any] = {"tool": name, "args": {}, "result": None}
+        user.calls.append(call)
+        arguments = _json_object(text)
+        if arguments is None:
+            call["error"] = _NOT_JSON
+            return _NOT_JSON
+        call["args"] = arguments
+        try:
+            async with self._connection.acting_as(user.token()):
+                result = await self._connection.client.call_tool(name, arguments)
+        except _FAILURES:
+            call["error"] = "The tool server did not answer; the call may not have happened."
+        else:
+            call["error" if result.is_error else "result"] = _content(result)
+        return _told(call)
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _content(result: CallToolResult) -> Any:
+    """The structured result where there is one, else the text."""
+    if result.structured_content is not None:
+        return result.structured_content
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def _told(call: dict[str, Any]) -> str:
+    if "error" in call:
+        return str(call["error"])
+    text = json.dumps(call["result"], ensure_ascii=False)
+    return text if len(text) <= _LONGEST_OUTPUT else f"{text[:_LONGEST_OUTPUT]} (cut here: it is too long)"

@@ -1,0 +1,90 @@
+"""Two ways to an MCP server: in this process, or over HTTP.
+
+One client serves everybody. Who is asking goes by the context of the call, which the MCP SDK carries along
+from the caller to the request that is sent (`mcp.shared._context_streams`).
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.mcpserver import MCPServer
+
+__all__ = ["Authenticate", "Connection", "connect_http", "connect_in_process"]
+
+Authenticate: TypeAlias = Callable[[str], Awaitable[AccessToken | None]]
+"""The server's own check of a token."""
+
+_CALL_TIMEOUT: Final = 60.0
+_CONNECT_TIMEOUT: Final = 5.0
+_MODERN: Final = "2026-07-28"
+_bearer: Final[ContextVar[str]] = ContextVar("bearer")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`acting_as(token)` makes the calls of `client` within it those of the token's user."""
+
+    client: Client
+    acting_as: Callable[[str], AbstractAsyncContextManager[None]]
+
+
+class _BearerOfTheCall(httpx2.Auth):
+    """Sends the token of the call at hand, and nothing at all where there is none."""
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response]:
+        request.headers["Authorization"] = f"Bearer {_bearer.get()}"
+        yield request
+
+
+@asynccontextmanager
+async def connect_in_process(
+    server: MCPServer[Any], authenticate: Authenticate
+) -> AsyncGenerator[Connection]:
+    """Connect to `server` in memory; `acting_as` does with a token what the server's HTTP door does."""
+
+    @asynccontextmanager
+    async def acting_as(token: str) -> AsyncGenerator[None]:
+        access = await authenticate(token)
+        if access is None:
+            raise PermissionError("the tool server does not accept our own token")
+        before = auth_context_var.set(AuthenticatedUser(access))
+        try:
+            yield
+        finally:
+            auth_context_var.reset(before)
+
+    async with Client(server, cache=None, read_timeout_seconds=_CALL_TIMEOUT) as client:
+        yield Connection(client, acting_as)
+
+
+@asynccontextmanager
+async def connect_http(url: str) -> AsyncGenerator[Connection]:
+    """Connect to the server at `url`; nothing is sent before the first call."""
+
+    @asynccontextmanager
+    async def acting_as(token: str) -> AsyncGenerator[None]:
+        before = _bearer.set(token)
+        try:
+            yield
+        finally:
+            _bearer.reset(before)
+
+    http = httpx2.AsyncClient(
+        auth=_BearerOfTheCall(),
+        verify=ssl.create_default_context(),
+        timeout=httpx2.Timeout(_CALL_TIMEOUT, connect=_CONNECT_TIMEOUT),
+        trust_env=False,
+    )
+    streams = streamable_http_client(url, http_client=http, terminate_on_close=False)
+    async with http, Client(streams, mode=_MODERN, cache=None, read_timeout_seconds=_CALL_TIMEOUT) as client:
+        yield Connection(client, acting_as)

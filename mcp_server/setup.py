@@ -1,0 +1,45 @@
+"""Putting the tool server together from settings."""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+
+from kit.postgres import Db
+from kit.tokens import KeyRing, Verifier
+from mcp_server.auth import JwtVerifier
+from mcp_server.context import Deps, SearchConfig
+from mcp_server.server import ToolServer
+from mcp_server.settings import McpSettings
+
+__all__ = ["deps_from", "http_app", "verifier_from"]
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+def deps_from(settings: McpSettings, db: Db, *, local: bool) -> Deps:
+    """`local`: calls carry no token, and are all those of the one local user."""
+    searxng_url = str(settings.searxng_url) if settings.searxng_url else None
+    return Deps(
+        db=db,
+        files_root=settings.files_folder,
+        search=SearchConfig(settings.search_backend, searxng_url),
+        timezone=ZoneInfo(settings.timezone),
+        local_user=settings.turnlog_user if local else None,
+    )
+
+
+def verifier_from(settings: McpSettings, keys: KeyRing) -> JwtVerifier:
+    return JwtVerifier(Verifier(keys, settings.mcp_audience, settings.jwt_issuer, settings.jwt_secret_key))
+
+
+def http_app(server: ToolServer, settings: McpSettings) -> Starlette:
+    """The stateless Streamable HTTP app, at `/mcp`, for both protocol eras; checks Host and Origin."""
+    names = [*_LOOPBACK, *filter(None, settings.mcp_allowed_hosts.split(","))]
+    hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
+    origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
+    return server.streamable_http_app(
+        stateless_http=True,
+        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
+    )
