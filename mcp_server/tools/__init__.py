@@ -4,8 +4,8 @@ from typing import Final
 
 from mcp.server.mcpserver.tools import Tool
 
-from mcp_server.tools import todos
+from mcp_server.tools import files, todos
 
 __all__ = ["BUILT_IN"]
 
-BUILT_IN: Final[tuple[Tool, ...]] = (*todos.TOOLS,)
+BUILT_IN: Final[tuple[Tool, ...]] = (*files.TOOLS, *todos.TOOLS)
