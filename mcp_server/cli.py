@@ -85,7 +85,9 @@ async def open_deps(settings: McpSettings, *, local: bool) -> AsyncGenerator[Dep
             db=db,
             files_root=settings.files_folder,
             search=SearchConfig(
-                settings.search_backend, str(settings.searxng_url) if settings.searxng_url else None
+                settings.search_backend,
+                str(settings.searxng_url) if settings.searxng_url else None,
+                settings.fetch_hosts,
             ),
             timezone=ZoneInfo(settings.timezone),
             local_user=settings.turnlog_user if local else None,

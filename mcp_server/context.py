@@ -21,6 +21,7 @@ __all__ = ["Deps", "SearchConfig", "ToolContext", "ToolError", "deps", "owner", 
 class SearchConfig:
     backend: Literal["ddgs", "searxng", "off"]
     searxng_url: str | None = None
+    fetch_allow_hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,32 @@ from kit.settings import KitSettings
 
 
 class McpSettings(KitSettings):
-    files_root: Path | None = Field(None, description="Where users' files are kept; unset: DATA_DIR/files")
-    search_backend: Literal["ddgs", "searxng", "off"] = Field(
-        "ddgs", description="Web search: `ddgs` (no key needed), `searxng` (needs SEARXNG_URL) or `off`"
+    files_root: Path | None = Field(
+        default=None, description="Where users' files are kept; unset: DATA_DIR/files"
     )
-    searxng_url: HttpUrl | None = Field(None, description="Address of your SearXNG, with its JSON format on")
+    search_backend: Literal["ddgs", "searxng", "off"] = Field(
+        default="ddgs",
+        description="Web search: `ddgs` (no key needed), `searxng` (needs SEARXNG_URL) or `off`",
+    )
+    searxng_url: HttpUrl | None = Field(
+        default=None, description="Address of your SearXNG, with its JSON format on"
+    )
     timezone: str = Field(
         default_factory=get_localzone_name,
         description="IANA time zone of users whose token has no `zoneinfo`; unset: this machine's",
     )
     turnlog_user: str = Field(
-        "local", min_length=1, description="The one user of the tool server on stdio and with --no-auth"
+        default="local",
+        min_length=1,
+        description="The one user of the tool server on stdio and with --no-auth",
     )
     mcp_allowed_hosts: str = Field(
-        "", description="Host names beside loopback under which the MCP endpoint answers, comma-separated"
+        default="",
+        description="Host names beside loopback under which the MCP endpoint answers, comma-separated",
+    )
+    fetch_allow_hosts: str = Field(
+        default="",
+        description="`host` or `host:port` on private networks that fetch_page may read, comma-separated",
     )
 
     @field_validator("timezone")
@@ -36,3 +48,7 @@ class McpSettings(KitSettings):
     @property
     def files_folder(self) -> Path:
         return (self.files_root or self.data_dir / "files").expanduser().absolute()
+
+    @property
+    def fetch_hosts(self) -> frozenset[str]:
+        return frozenset(filter(None, map(str.strip, self.fetch_allow_hosts.lower().split(","))))

@@ -24,7 +24,7 @@ def deps_from(settings: McpSettings, db: Db, *, local: bool) -> Deps:
     return Deps(
         db=db,
         files_root=settings.files_folder,
-        search=SearchConfig(settings.search_backend, searxng_url),
+        search=SearchConfig(settings.search_backend, searxng_url, settings.fetch_hosts),
         timezone=ZoneInfo(settings.timezone),
         local_user=settings.turnlog_user if local else None,
     )
