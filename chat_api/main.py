@@ -18,7 +18,7 @@ from chat_api.auth.service import Delegation
 from chat_api.conversations import routes as conversation_routes
 from chat_api.errors import ErrorEnvelope, answer_errors
 from chat_api.health import router as health_router
-from chat_api.middleware import BodyLimit, RequestId
+from chat_api.middleware import RequestId
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.service import Providers, configured
 from chat_api.runs import routes as run_routes
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None, *, local_url: str | None = None
         version=version("turnlog"),
         lifespan=lifespan,
         middleware=_middleware(settings),
+        max_body_size=_LARGEST_BODY,
         responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
     )
     answer_errors(app)
@@ -92,14 +93,17 @@ class _McpDoor:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=settings.origins,
-        allow_methods=["*"],
-        allow_headers=["*"],
-        expose_headers=["X-Request-ID", "Retry-After"],
-    )
-    return [Middleware(RequestId), cors, Middleware(BodyLimit, limit=_LARGEST_BODY)]
+    stack = [Middleware(RequestId)]
+    if settings.origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+        stack.append(cors)
+    return stack
 
 
 async def _open(settings: Settings, local_url: str | None, stack: AsyncExitStack) -> State:

@@ -4,12 +4,11 @@ import re
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.ids import new_id
 
-__all__ = ["BodyLimit", "RequestId"]
+__all__ = ["RequestId"]
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -34,27 +33,3 @@ class RequestId:
             await send(message)
 
         await self.app(scope, receive, send_with_id)
-
-
-class BodyLimit:
-    """Refuse bodies of more than `limit` bytes, whether they say their length or not."""
-
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        received = 0
-
-        async def receive_some() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                raise HTTPException(413)
-            return message
-
-        await self.app(scope, receive_some, send)

@@ -21,9 +21,9 @@ class Todo(Table, table=True):
 
     user_id: UUID
     title: str = Field(sa_type=Text)
-    notes: str | None = Field(None, sa_type=Text)
+    notes: str | None = Field(default=None, sa_type=Text)
     due: datetime | None = timestamp(default=False, nullable=True)
-    priority: str = Field("normal", sa_type=Text)
+    priority: str = Field(default="normal", sa_type=Text)
     tags: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
     completed_at: datetime | None = timestamp(default=False, nullable=True)
     created_at: datetime = timestamp()

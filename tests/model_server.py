@@ -1,4 +1,4 @@
-"""A model server that says what the test tells it to: a real one, on HTTP, that speaks the OpenAI protocol."""
+"""A model server that says what the test tells it to, over HTTP, in the OpenAI protocol."""
 
 import asyncio
 import json

@@ -1,31 +1,15 @@
-"""Users at first sight, and tokens that speak for them elsewhere."""
+"""Tokens that speak for a user elsewhere."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from chat_api.auth.models import User
-from kit.postgres.tables import now
 from kit.tokens import Identity, KeyRing, mint
 
-__all__ = ["Delegation", "ensure_user"]
+__all__ = ["Delegation"]
 
 _LIFETIME: Final = timedelta(seconds=60)
 _ACTOR: Final = "turnlog-chat"
-
-
-async def ensure_user(session: AsyncSession, identity: Identity) -> None:
-    """Keep a row for this person, whatever issuer they come from."""
-    row = {
-        "id": identity.owner,
-        "issuer": identity.issuer,
-        "subject": identity.subject,
-        "created_at": now(),
-    }
-    await session.execute(insert(User).values(row).on_conflict_do_nothing())
 
 
 @dataclass(frozen=True, slots=True)

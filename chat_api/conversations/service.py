@@ -1,11 +1,10 @@
 """Opening a conversation for a turn, reading it back, adding to it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,7 +12,7 @@ from chat_api.conversations.models import Conversation, Message
 from kit.errors import Problem
 from kit.postgres import Db
 
-__all__ = ["ConversationNotFound", "Place", "add_message", "list_messages", "recent_messages", "take_place"]
+__all__ = ["ConversationNotFound", "Place", "list_messages", "recent_messages"]
 
 _MOST_REHYDRATED: Final = 400
 
@@ -38,51 +37,7 @@ class Place:
         return self.position == 0
 
 
-async def take_place(session: AsyncSession, user_id: UUID, conversation_id: UUID | None) -> Place:
-    """Open a conversation, or take the next two positions in one's own.
-
-    Raises ConversationNotFound for an id that is unknown or somebody else's.
-    """
-    if conversation_id is None:
-        conversation = Conversation(user_id=user_id, next_position=2)
-        session.add(conversation)
-        await session.flush()
-        return Place(conversation.id, 0)
-    bump = (
-        update(Conversation)
-        .where(col(Conversation.id) == conversation_id, col(Conversation.user_id) == user_id)
-        .values(next_position=Conversation.next_position + 2, updated_at=func.now())
-        .returning(col(Conversation.next_position))
-    )
-    taken = await session.scalar(bump)
-    if taken is None:
-        raise ConversationNotFound
-    return Place(conversation_id, taken - 2)
-
-
-def add_message(
-    session: AsyncSession,
-    user_id: UUID,
-    place: Place,
-    run_id: UUID,
-    role: Literal["user", "assistant"],
-    content: str,
-    tool_calls: Sequence[dict[str, Any]] = (),
-) -> Message:
-    message = Message(
-        user_id=user_id,
-        conversation_id=place.conversation_id,
-        run_id=run_id,
-        position=place.position + (role == "assistant"),
-        role=role,
-        content=content,
-        tool_calls=list(tool_calls),
-    )
-    session.add(message)
-    return message
-
-
-async def recent_messages(session: AsyncSession, user_id: UUID, place: Place) -> list[Message]:
+async def recent_messages(db: Db, user_id: UUID, place: Place) -> list[Message]:
     """What was said before `place`, oldest first: the newest messages, by one index."""
     newest = (
         select(Message)
@@ -94,7 +49,8 @@ async def recent_messages(session: AsyncSession, user_id: UUID, place: Place) ->
         .order_by(col(Message.position).desc())
         .limit(_MOST_REHYDRATED)
     )
-    return list(await session.scalars(newest))[::-1]
+    async with db() as session:
+        return list(await session.scalars(newest))[::-1]
 
 
 async def list_messages(

@@ -8,9 +8,8 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from chat_api.runs.models import Run
@@ -28,19 +27,24 @@ def lease_end() -> datetime:
     return now() + _LEASE
 
 
-async def end_expired(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> None:
-    """Fail the conversation's live run if whoever drove it has stopped renewing its lease."""
+async def end_expired(db: Db, user_id: UUID, conversation_id: UUID) -> bool:
+    """Fail the conversation's live run if whoever drove it has stopped renewing its lease.
+
+    Returns whether there is none left.
+    """
+    live = (
+        col(Run.user_id) == user_id,
+        col(Run.conversation_id) == conversation_id,
+        col(Run.status) == "running",
+    )
     expired = (
         update(Run)
-        .where(
-            col(Run.user_id) == user_id,
-            col(Run.conversation_id) == conversation_id,
-            col(Run.status) == "running",
-            col(Run.lease_until) < now(),
-        )
+        .where(*live, col(Run.lease_until) < now())
         .values(status="failed", error={"code": "interrupted"}, finished_at=now())
     )
-    await session.execute(expired)
+    async with db.begin() as session:
+        await session.execute(expired)
+        return await session.scalar(select(col(Run.id)).where(*live)) is None
 
 
 @asynccontextmanager

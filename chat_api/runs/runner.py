@@ -5,12 +5,20 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import structlog
-from agents import Agent, MaxTurnsExceeded, Model, ModelSettings, RunConfig, Runner, Tool
-from agents.exceptions import AgentsException
-from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from agents import (
+    Agent,
+    MaxTurnsExceeded,
+    Model,
+    ModelBehaviorError,
+    ModelSettings,
+    RunConfig,
+    RunContextWrapper,
+    Runner,
+    Tool,
+)
 
 from chat_api.conversations.history import Item
-from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
+from chat_api.providers.errors import ProviderFailed
 from chat_api.runs.errors import TooManyRounds, TurnFailed
 from chat_api.tools.bridge import ToolUser
 from kit.errors import Problem
@@ -29,8 +37,14 @@ class Task:
     items: Sequence[Item]
     model: Model
     settings: ModelSettings
-    tools: list[Tool]
     rounds: int
+
+
+class _Assistant(Agent[ToolUser]):
+    """Takes its tools from the run, so that the SDK does not hash all their schemas anew for each run."""
+
+    async def get_all_tools(self, run_context: RunContextWrapper[Any]) -> list[Tool]:
+        return cast("ToolUser", run_context.context).tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +58,8 @@ async def drive(task: Task, user: ToolUser) -> Answer:
 
     Raises a Problem with a name for whatever goes wrong.
     """
-    agent = Agent(
-        name="assistant",
-        instructions=task.instructions,
-        model=task.model,
-        model_settings=task.settings,
-        tools=task.tools,
+    agent = _Assistant(
+        name="assistant", instructions=task.instructions, model=task.model, model_settings=task.settings
     )
     try:
         result = await Runner.run(
@@ -78,22 +88,9 @@ def _named(error: Exception, rounds: int) -> Problem:
     match error:
         case Problem():
             return error
-        case APITimeoutError():
-            return ProviderTimeout("The model took too long to answer.")
-        case APIConnectionError():
-            return ProviderUnreachable("The model's server cannot be reached.")
-        case APIStatusError():
-            return ProviderFailed(
-                f"The model's server refused the request with status {error.status_code}.",
-                details={"provider_status": error.status_code},
-            )
         case MaxTurnsExceeded():
-            return TooManyRounds(
-                f"The model wanted more than {rounds} rounds of tools; ask for less at once."
-            )
-        case APIError() | AgentsException() | ValueError() | TypeError() | LookupError() | AttributeError():
-            # What the SDK makes of an answer that is not one: it has no error of its own for each way.
-            _log.warning("provider_nonsense", reason=type(error).__name__, exc_info=error)
+            return TooManyRounds(f"The model wanted more than {rounds} rounds; ask for less at once.")
+        case ModelBehaviorError():
             return ProviderFailed("The model's server gave an answer that makes no sense.")
         case _:
             _log.error("turn_failed", exc_info=error)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
 from agents import FunctionTool, Tool
@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
 from mcp_types import Tool as McpTool
 
+from chat_api.providers.chat_model import NOT_JSON
 from chat_api.tools.connections import Connection
 from chat_api.tools.errors import ToolServerUnreachable
 
@@ -20,7 +21,7 @@ __all__ = ["ToolBridge", "ToolUser"]
 
 _LIST_LIFETIME: Final = 60.0
 _LONGEST_OUTPUT: Final = 100_000
-_NOT_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
+_SEND_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
 _FAILURES: Final = (MCPError, RuntimeError, OSError)
 
 
@@ -28,12 +29,13 @@ _FAILURES: Final = (MCPError, RuntimeError, OSError)
 class ToolUser:
     """Whom the tools of one run work for, and what they did: the context of the SDK's run.
 
-    `token` mints a short-lived token for the tool server; `calls` collects the calls in their order, each as
-    `tool`, `args`, `result` and, where it failed, `error`.
+    `token` mints a short-lived token for the tool server; `tools` are what may be called; `calls` collects
+    the calls in their order, each as `tool`, `args`, `result` and, where it failed, `error`.
     """
 
     token: Callable[[], str]
-    calls: list[dict[str, Any]] = field(default_factory=list)
+    tools: list[Tool] = field(default_factory=list[Tool])
+    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 class ToolBridge:
@@ -45,14 +47,14 @@ class ToolBridge:
         self._listed_until = 0.0
         self._listing = anyio.Lock()
 
-    async def tools(self, user: ToolUser) -> list[Tool]:
-        """What the agent may call. Raises ToolServerUnreachable."""
+    async def equip(self, user: ToolUser) -> None:
+        """Give `user` the tools there are. Raises ToolServerUnreachable."""
         if time.monotonic() >= self._listed_until:
             async with self._listing:
                 if time.monotonic() >= self._listed_until:
                     self._tools = [self._function_tool(tool) for tool in await self._list(user)]
                     self._listed_until = time.monotonic() + _LIST_LIFETIME
-        return self._tools
+        user.tools = self._tools
 
     async def _list(self, user: ToolUser) -> list[McpTool]:
         found: list[McpTool] = []
@@ -79,10 +81,10 @@ class ToolBridge:
         """Call the tool and return what the model is told; a failure is told, not raised."""
         call: dict[str, Any] = {"tool": name, "args": {}, "result": None}
         user.calls.append(call)
-        arguments = _json_object(text)
-        if arguments is None:
-            call["error"] = _NOT_JSON
-            return _NOT_JSON
+        arguments: dict[str, Any] = json.loads(text)
+        if arguments == {NOT_JSON: True}:
+            call["error"] = _SEND_JSON
+            return _SEND_JSON
         call["args"] = arguments
         try:
             async with self._connection.acting_as(user.token()):
@@ -92,14 +94,6 @@ class ToolBridge:
         else:
             call["error" if result.is_error else "result"] = _content(result)
         return _told(call)
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _content(result: CallToolResult) -> Any:
