@@ -24,9 +24,10 @@ local-model: .venv/dev  ## judge the built-in small model over the real tool lis
 benchmark: .venv/dev  ## CPU a turn against a bare Runner.run
 	@$(BIN)/python -m benchmarks.turn
 
-lock:  ## renew both lock files (needs uv)
+lock:  ## renew the lock files (needs uv)
 	$(LOCK) --extra embedded --extra local --group build -o requirements.lock
 	$(LOCK) --extra embedded --extra local --group dev -o requirements-dev.lock
+	$(LOCK) --group build --constraints requirements.lock -o requirements-server.lock  # for the container image
 
 clean:
 	rm -rf .venv
