@@ -20,6 +20,7 @@ from chat_api.errors import ErrorEnvelope, answer_errors
 from chat_api.health import router as health_router
 from chat_api.middleware import RequestId
 from chat_api.providers.catalogue import open_catalogue
+from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
 from chat_api.runs import routes as run_routes
 from chat_api.runs.lease import keep_leases
@@ -54,18 +55,17 @@ class State(TypedDict):
     mcp: ASGIApp
 
 
-def create_app(settings: Settings | None = None, *, local_url: str | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
     """The chat API with the MCP endpoint.
 
-    Without `settings` they are read from the environment. `local_url` is the address of the built-in model,
-    where one runs.
+    Without `settings` they are read from the environment. `local` is the built-in model, where it runs.
     """
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         async with AsyncExitStack() as stack:
-            yield await _open(settings, local_url, stack)
+            yield await _open(settings, local, stack)
 
     app = FastAPI(
         title="Turnlog",
@@ -106,7 +106,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return stack
 
 
-async def _open(settings: Settings, local_url: str | None, stack: AsyncExitStack) -> State:
+async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitStack) -> State:
     """Open everything, in the order in which it is closed backwards."""
     url = settings.database_url or await asyncio.to_thread(embedded_url, settings.data_dir)
     await asyncio.to_thread(migrate, url)
@@ -121,7 +121,8 @@ async def _open(settings: Settings, local_url: str | None, stack: AsyncExitStack
     )
     mcp = http_app(server, settings)
     await stack.enter_async_context(server.session_manager.run())
-    providers = Providers(configured(settings, local_url), named=settings.default_provider is not None)
+    found = configured(settings, as_provider(local) if local else None)
+    providers = Providers(found, named=settings.default_provider is not None)
     turns = await _open_turns(
         settings, db, keys, providers, await _connect(settings, server, guard, stack), stack
     )

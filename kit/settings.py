@@ -1,11 +1,15 @@
 """Settings that both services read, from the environment or a `.env` file."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kit.errors import SetupError
+
+__all__ = ["KitSettings", "load"]
 
 
 class KitSettings(BaseSettings):
@@ -29,3 +33,15 @@ class KitSettings(BaseSettings):
     jwt_issuer: str = Field(default="turnlog", description="`iss` of your own issuer's tokens")
     jwt_audience: str = Field(default="turnlog", description="`aud` of tokens for the chat API")
     mcp_audience: str = Field(default="turnlog-mcp", description="`aud` of tokens for the MCP server")
+
+
+S = TypeVar("S", bound=KitSettings)
+
+
+def load(settings: type[S]) -> S:
+    """Read `settings` from the environment and `.env`. Raises SetupError that names what is wrong."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = [f"{str(detail['loc'][0]).upper()}: {detail['msg']}" for detail in error.errors()]
+        raise SetupError("These settings cannot be used:\n  " + "\n  ".join(lines)) from error

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx2
-from agents import Model, ModelSettings
+from agents import Model
 
 from chat_api.providers.chat_model import ChatModel
 from chat_api.providers.completions import CompletionClient
@@ -31,9 +31,6 @@ class Catalogue:
             )
             self._models[chosen] = ChatModel(chosen.name, client)
         return self._models[chosen]
-
-    def settings(self, chosen: ChosenModel) -> ModelSettings:
-        return ModelSettings()
 
 
 @asynccontextmanager

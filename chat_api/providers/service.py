@@ -23,12 +23,18 @@ _NOT_FOR_CHAT: Final = ("embed", "whisper", "tts", "rerank", "dall-e", "moderati
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An OpenAI-compatible address. `base_url` ends in the API's version; `model` is what it is to use."""
+    """An OpenAI-compatible address, which ends in the API's version.
+
+    `model` is what it is to use, where that is given; `context_tokens` and `rounds` bound what its models
+    can take: the history in estimated tokens, and the calls of one turn.
+    """
 
     name: Name
     base_url: str
     api_key: str = "none"
     model: str | None = None
+    context_tokens: int | None = None
+    rounds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class ChosenModel:
     name: str
 
 
-def configured(settings: Settings, local_url: str | None) -> list[Provider]:
-    """The providers that may be there, best first; `local_url` is the built-in model's, where it runs."""
+def configured(settings: Settings, local: Provider | None = None) -> list[Provider]:
+    """The providers that may be there, best first; `local` is the built-in model, where it runs."""
     providers = [
         Provider("ollama", f"{str(settings.ollama_endpoint).rstrip('/')}/v1"),
         Provider("lmstudio", f"{str(settings.lmstudio_endpoint).rstrip('/')}/v1"),
@@ -48,12 +54,15 @@ def configured(settings: Settings, local_url: str | None) -> list[Provider]:
         providers.append(Provider("openai", base_url, settings.openai_api_key or "none"))
     elif settings.openai_api_key:
         providers.append(Provider("openai", _OPENAI, settings.openai_api_key, _OPENAI_MODEL))
-    if local_url is not None:
-        providers.append(Provider("local", local_url))
+    if local is not None:
+        providers.append(local)
     if settings.default_provider is not None:
         providers = [provider for provider in providers if provider.name == settings.default_provider]
     if settings.default_model:
-        providers = [replace(provider, model=settings.default_model) for provider in providers]
+        providers = [
+            replace(provider, model=provider.model if provider is local else settings.default_model)
+            for provider in providers
+        ]
     return providers
 
 

@@ -10,7 +10,6 @@ from agents import (
     MaxTurnsExceeded,
     Model,
     ModelBehaviorError,
-    ModelSettings,
     RunConfig,
     RunContextWrapper,
     Runner,
@@ -31,20 +30,22 @@ _RUN_CONFIG: Final = RunConfig(tracing_disabled=True, tool_not_found_behavior="r
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one turn is to be driven with. `rounds` bounds its model calls."""
+    """What one turn is to be driven with."""
 
     instructions: str
     items: Sequence[Item]
     model: Model
-    settings: ModelSettings
-    rounds: int
 
 
 class _Assistant(Agent[ToolUser]):
-    """Takes its tools from the run, so that the SDK does not hash all their schemas anew for each run."""
+    """Takes its tools from the run, so that the SDK does not hash all their schemas anew for each run.
+
+    The last model call gets none, so that it ends in words and not in one more call.
+    """
 
     async def get_all_tools(self, run_context: RunContextWrapper[Any]) -> list[Tool]:
-        return cast("ToolUser", run_context.context).tools
+        user = cast("ToolUser", run_context.context)
+        return user.tools if run_context.usage.requests < user.rounds - 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,17 @@ async def drive(task: Task, user: ToolUser) -> Answer:
 
     Raises a Problem with a name for whatever goes wrong.
     """
-    agent = _Assistant(
-        name="assistant", instructions=task.instructions, model=task.model, model_settings=task.settings
-    )
+    agent = _Assistant(name="assistant", instructions=task.instructions, model=task.model)
     try:
         result = await Runner.run(
             agent,
             cast("Any", list(task.items)),
             context=user,
-            max_turns=task.rounds,
+            max_turns=user.rounds,
             run_config=_RUN_CONFIG,
         )
     except Exception as error:
-        raise _named(error, task.rounds) from error
+        raise _named(error, user.rounds) from error
     usage = result.context_wrapper.usage
     return Answer(
         text=str(result.final_output),

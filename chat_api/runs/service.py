@@ -70,10 +70,11 @@ async def take_turn(deps: TurnDeps, identity: Identity, request: ChatRequest) ->
 
 async def _answer(deps: TurnDeps, turn: Acknowledged, message: str) -> TurnResult:
     """Drive the turn and keep how it ended, whichever way."""
-    user = ToolUser(token=lambda: deps.delegation.token(turn.identity))
+    user = ToolUser(token=lambda: deps.delegation.token(turn.identity), rounds=deps.rounds)
     chosen: ChosenModel | None = None
     try:
         chosen = await deps.providers.choose()
+        user.rounds = chosen.provider.rounds or deps.rounds
         await deps.tools.equip(user)
         answer = await drive(await _task(deps, turn, message, chosen), user)
     except Problem as problem:
@@ -95,10 +96,8 @@ async def _task(deps: TurnDeps, turn: Acknowledged, message: str, chosen: Chosen
     history = [] if turn.place.is_new else await recent_messages(deps.db, turn.identity.owner, turn.place)
     return Task(
         instructions=deps.agent.instructions_for(turn.identity.zone or deps.timezone),
-        items=to_items(history, message, tokens=deps.context_tokens),
+        items=to_items(history, message, tokens=chosen.provider.context_tokens or deps.context_tokens),
         model=deps.catalogue.model(chosen),
-        settings=deps.catalogue.settings(chosen),
-        rounds=deps.rounds,
     )
 
 

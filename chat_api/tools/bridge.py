@@ -29,11 +29,13 @@ _FAILURES: Final = (MCPError, RuntimeError, OSError)
 class ToolUser:
     """Whom the tools of one run work for, and what they did: the context of the SDK's run.
 
-    `token` mints a short-lived token for the tool server; `tools` are what may be called; `calls` collects
-    the calls in their order, each as `tool`, `args`, `result` and, where it failed, `error`.
+    `token` mints a short-lived token for the tool server; `rounds` bounds the model calls; `tools` are what
+    may be called; `calls` collects the calls in their order, each as `tool`, `args`, `result` and, where it
+    failed, `error`.
     """
 
     token: Callable[[], str]
+    rounds: int
     tools: list[Tool] = field(default_factory=list[Tool])
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 

@@ -11,6 +11,7 @@ from chat_api.providers.local.model import (
     TEMPERATURE,
 )
 from chat_api.providers.local.process import LocalModel, run_local_model
+from chat_api.providers.local.provider import as_provider
 
 __all__ = [
     "CONTEXT_TOKENS",
@@ -21,6 +22,7 @@ __all__ = [
     "STOP",
     "TEMPERATURE",
     "LocalModel",
+    "as_provider",
     "fetch",
     "given_model",
     "run_local_model",

@@ -1,0 +1,101 @@
+"""`turnlog serve`: the API in this process."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+import uvicorn
+
+from chat_api.commands.model import present_model
+from chat_api.main import create_app
+from chat_api.providers.local import LocalModel, run_local_model
+from chat_api.settings import Settings
+from kit.errors import SetupError
+from kit.settings import load
+from kit.telemetry import set_up_logging
+
+__all__ = ["listen", "run_api", "serve"]
+
+_GRACE_SECONDS: Final = 1
+
+
+def serve() -> None:
+    settings = load(Settings)
+    set_up_logging(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        local = None
+        if settings.default_provider == "local":
+            model = present_model(settings)
+            if model is None:
+                raise SetupError("The local model is not there yet; get it with: turnlog model fetch")
+            local = await stack.enter_async_context(run_local_model(model))
+        await run_api(settings, local, listen(settings))
+
+
+async def run_api(
+    settings: Settings,
+    local: LocalModel | None,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve the API on `listener` until a signal comes. Raises SetupError where it cannot start."""
+    config = uvicorn.Config(
+        create_app(settings, local=local),
+        log_config=None,
+        access_log=settings.log_level == "DEBUG",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        lifespan="on",
+    )
+    server = _Server(config, on_ready)
+    await server.serve(sockets=[listener])
+    if not server.started:
+        raise SetupError("The API did not start; the log above says why.")
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready, and ends at a signal without raising it again at its callers."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready: Final = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on API_HOST and API_PORT. Raises SetupError where they cannot be used."""
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.api_host, settings.api_port))
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"The API cannot listen on {settings.api_host} port {settings.api_port} "
+            f"({error.strerror}); set API_HOST or API_PORT to others."
+        ) from error
+    return listener
