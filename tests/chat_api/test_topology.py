@@ -1,0 +1,233 @@
+"""The services of docker-compose.yml as processes on loopback: replicas, a tool server, nginx in front."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx2
+import psycopg
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from sqlalchemy import make_url
+
+from tests.model_server import ModelServer, call, say, serve_model
+from tests.servers import SECRET, Person, token_for
+
+ROOT: Final = Path(__file__).parents[2]
+NGINX: Final = shutil.which("nginx")
+PATIENCE: Final = 60.0
+REPLICAS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """`front` is nginx's address, `tools` the tool server's; `replicas` are processes."""
+
+    front: str
+    tools: str
+    replicas: list["subprocess.Popen[bytes]"]
+    database_url: str
+    model: ModelServer
+
+
+@pytest.fixture
+def empty_database(postgres_url: str) -> Generator[str]:
+    """A database without tables: all processes start at once, and one of them migrates it."""
+    name = f"turnlog_topology_{uuid4().hex}"
+    execute(postgres_url, f'CREATE DATABASE "{name}"')
+    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def topology(empty_database: str, tmp_path: Path) -> Generator[Topology]:
+    if NGINX is None:
+        pytest.skip("nginx is not installed")
+    front, tools, *apis = free_ports(2 + REPLICAS)
+    with ExitStack() as stack:
+        model = stack.enter_context(serve_model())
+        settings = settings_for(empty_database, model.url, tools, tmp_path)
+        started = {
+            tools: ["turnlog-mcp", "--http", "--port", str(tools)],
+            **{port: ["turnlog", "serve"] for port in apis},
+        }
+        processes = {
+            port: stack.enter_context(
+                running(script(command), tmp_path / f"{port}.log", settings | {"API_PORT": str(port)})
+            )
+            for port, command in started.items()
+        }
+        configuration = adapted(tmp_path, front, tools, apis)
+        nginx = stack.enter_context(running([NGINX, *configuration], tmp_path / "nginx.log", {}))
+        for port in apis:
+            wait_for(processes[port], f"http://127.0.0.1:{port}/api/v1/health/ready")
+        wait_for(processes[tools], f"http://127.0.0.1:{tools}/.well-known/oauth-protected-resource/mcp")
+        wait_for(nginx, f"http://127.0.0.1:{front}/api/v1/health/ready")
+        replicas = [processes[port] for port in apis]
+        address = f"http://127.0.0.1:{front}"
+        yield Topology(address, f"http://127.0.0.1:{tools}", replicas, empty_database, model)
+
+
+def settings_for(database_url: str, model_url: str, tools: int, folder: Path) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder / "data"),
+        "JWT_SECRET_KEY": SECRET,
+        "DEFAULT_PROVIDER": "openai",
+        "OPENAI_BASE_URL": model_url,
+        "MCP_URL": f"http://127.0.0.1:{tools}/mcp",
+        "MCP_ALLOWED_HOSTS": "mcp",
+        "SEARCH_BACKEND": "off",
+        "TIMEZONE": "Europe/Berlin",
+    }
+
+
+def script(command: list[str]) -> list[str]:
+    """The command of the environment that runs this test."""
+    return [str(Path(sys.executable).with_name(command[0])), *command[1:]]
+
+
+@contextmanager
+def running(command: list[str], log: Path, settings: dict[str, str]) -> Generator["subprocess.Popen[bytes]"]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with log.open("wb") as words:
+        process = subprocess.Popen(
+            command, stdout=words, stderr=words, cwd=log.parent, env=environment | settings
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    print(log.name, log.read_text(), sep="\n")
+
+
+def adapted(folder: Path, front: int, tools: int, apis: list[int]) -> list[str]:
+    """The arguments for nginx to run deploy/nginx.conf as it is, but for its addresses and its folder."""
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    for pattern, new in (
+        (r"listen 8080;", f"listen 127.0.0.1:{front};"),
+        (r"server api:8000 resolve (.*)", "\n".join(rf"server 127.0.0.1:{port} \1" for port in apis)),
+        (r"server mcp:8001 resolve (.*)", rf"server 127.0.0.1:{tools} \1"),
+        (r"/tmp/", f"{folder}/"),
+    ):
+        text, count = re.subn(pattern, new, text)
+        assert count, f"deploy/nginx.conf has no {pattern}"
+    path = folder / "nginx.conf"
+    path.write_text(text)
+    user = " user root;" if os.geteuid() == 0 else ""
+    return ["-p", str(folder), "-c", str(path), "-g", f"daemon off;{user}"]
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
+
+
+def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
+    """Wait until `url` answers 200; between two tries, wait for the process to end, which it should not."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if httpx2.get(url, trust_env=False, timeout=5).status_code == 200:
+                return
+        except httpx2.HTTPError:
+            pass
+        assert time.monotonic() < deadline, f"{url} does not answer"
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(f"{process.args!r} ended with {process.returncode}")
+
+
+def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+async def todos_of(name: str, address: str) -> list[str]:
+    """The titles of somebody's todos, as the official MCP client sees them with that person's token."""
+    bearer = {"Authorization": f"Bearer {token_for(name, aud='turnlog-mcp')}"}
+    http = httpx2.AsyncClient(headers=bearer, trust_env=False)
+    async with http, Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client:
+        result = await client.call_tool("list_todos", {})
+        assert result.structured_content is not None
+        return [todo["title"] for todo in result.structured_content["todos"]]
+
+
+async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topology) -> None:
+    alice = Person(topology.front, "alice")
+    with alice.http:
+        conversation = three_turns(alice, topology)
+        for door in (topology.tools, topology.front):
+            assert await todos_of("alice", door) == ["Buy milk"]
+            assert await todos_of("bob", door) == []
+        check_hosts(topology.tools)
+        check_too_large(alice)
+        check_a_killed_replica_is_passed_over(alice, conversation, topology)
+
+
+def three_turns(alice: Person, topology: Topology) -> str:
+    """Each turn on another replica, which knows what was said at the others."""
+    topology.model.answers(call("add_todo", title="Buy milk"), say("Noted."), say("Yes."), say("Bye."))
+    first = alice.say("Remind me to buy milk")
+    conversation = str(first["conversation_id"])
+    assert first["tool_calls"][0]["result"]["title"] == "Buy milk"
+    alice.say("Did you note it?", conversation)
+    alice.say("Thank you", conversation)
+    told = [message["content"] for message in topology.model.requests[-1]["messages"][1:]]
+    assert [text for text in told if text in {"Noted.", "Did you note it?", "Yes.", "Thank you"}] == [
+        *("Noted.", "Did you note it?", "Yes.", "Thank you"),
+    ]
+    [(workers,)] = execute(topology.database_url, "SELECT count(DISTINCT lease_owner) FROM runs")
+    assert workers == REPLICAS
+    return conversation
+
+
+def check_hosts(tools: str) -> None:
+    """The tool server answers under the name that it has among containers, and under no stranger's."""
+    bearer = f"Bearer {token_for('alice', aud='turnlog-mcp')}"
+    headers = {"Authorization": bearer, "Accept": "application/json, text/event-stream"}
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    known, strange = (
+        httpx2.post(f"{tools}/mcp", json=ping, headers={**headers, "Host": host}, trust_env=False)
+        for host in ("mcp:8001", "evil.example")
+    )
+    assert (known.status_code, strange.status_code) == (200, 421)
+
+
+def check_too_large(alice: Person) -> None:
+    """What nginx refuses by itself is told as the API would."""
+    response = alice.post("x" * 1_100_000)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (413, "too_large")
+    assert error["request_id"] == response.headers["X-Request-ID"]
+
+
+def check_a_killed_replica_is_passed_over(alice: Person, conversation: str, topology: Topology) -> None:
+    topology.model.script = lambda _: say("Still here.")
+    killed = topology.replicas[0]
+    killed.send_signal(signal.SIGKILL)
+    killed.wait(PATIENCE)
+    for _ in range(REPLICAS):
+        assert alice.say("Are you there?", conversation)["response"] == "Still here."
+    assert [message["role"] for message in alice.messages(conversation)] == ["user", "assistant"] * 6
