@@ -230,4 +230,6 @@ def check_a_killed_replica_is_passed_over(alice: Person, conversation: str, topo
     killed.wait(PATIENCE)
     for _ in range(REPLICAS):
         assert alice.say("Are you there?", conversation)["response"] == "Still here."
-    assert [message["role"] for message in alice.messages(conversation)] == ["user", "assistant"] * 6
+    assert [message["role"] for message in alice.messages(conversation)] == ["user", "assistant"] * (
+        3 + REPLICAS
+    )
