@@ -1,6 +1,7 @@
 """The application: the one place that knows every room."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -65,7 +66,10 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         async with AsyncExitStack() as stack:
-            yield await _open(settings, local, stack)
+            state = await _open(settings, local, stack)
+            # What is there by now stays: no collection needs to look at it again.
+            gc.freeze()
+            yield state
 
     app = FastAPI(
         title="Turnlog",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, HttpUrl, field_validator
 from tzlocal import get_localzone_name
@@ -42,7 +42,10 @@ class McpSettings(KitSettings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        ZoneInfo(value)
+        try:
+            ZoneInfo(value)
+        except ZoneInfoNotFoundError as error:
+            raise ValueError("no such time zone; write it like Europe/Berlin") from error
         return value
 
     @property
