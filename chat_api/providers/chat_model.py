@@ -1,6 +1,7 @@
 """The Agents SDK's `Model` without the openai client's transforms, which cost a third of a turn."""
 
 import json
+import re
 from typing import Any, Final, cast
 
 from agents import (
@@ -27,9 +28,12 @@ from kit.ids import new_id
 __all__ = ["NOT_JSON", "ChatModel"]
 
 NOT_JSON: Final = "not_json"
-"""The one argument of a call whose arguments were no JSON object: what goes back to a model must be JSON."""
+"""The one argument of a call whose arguments cannot be used: what goes back to a model must be JSON."""
 
+_REFUSED: Final = json.dumps({NOT_JSON: True})
+_DEEPEST: Final = 100
 _FAKE_ID: Final = "__fake_id__"
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class ChatModel(OpenAIChatCompletionsModel):
@@ -124,8 +128,24 @@ def _function_call(call: FunctionCall) -> ResponseFunctionToolCall:
 
 
 def _object(text: str) -> str:
+    """`text` where it is a JSON object that can be kept: no NUL, lone surrogate, NaN; not too deep."""
     try:
         value = json.loads(text)
-    except ValueError:
-        value = None
-    return text if isinstance(value, dict) else json.dumps({NOT_JSON: True})
+        kept = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        kept.encode()
+    except (ValueError, RecursionError):
+        return _REFUSED
+    usable = isinstance(value, dict) and not _NUL.search(kept) and not _is_deep(value)
+    return text if usable else _REFUSED
+
+
+def _is_deep(value: Any, left: int = _DEEPEST) -> bool:
+    """Whether `value` nests further than the SDK and the database follow."""
+    match value:
+        case dict():
+            parts = list(cast("dict[str, Any]", value).values())
+        case list():
+            parts = cast("list[Any]", value)
+        case _:
+            return False
+    return left == 0 or any(_is_deep(part, left - 1) for part in parts)

@@ -14,6 +14,7 @@ __all__ = ["Completion", "CompletionClient", "FunctionCall"]
 
 _TRIES: Final = 2
 _PAUSE_SECONDS: Final = 0.5
+_LONGEST_NAME: Final = 128
 _PASSING: Final = frozenset({429, 502, 503})
 _REASONS: Final = {
     401: "it does not accept the API key",
@@ -88,7 +89,7 @@ def _read(response: httpx2.Response) -> Completion:
         )
     try:
         return _completion(response.json())
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ProviderFailed("The model's server gave an answer that makes no sense.") from error
 
 
@@ -109,7 +110,7 @@ def _call(function: Mapping[str, Any]) -> FunctionCall:
     arguments = function.get("arguments") or "{}"
     # Some servers send the object itself where the protocol wants its text.
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return FunctionCall(str(function["name"]), text)
+    return FunctionCall(_clean(str(function["name"]))[:_LONGEST_NAME], text)
 
 
 def _text(content: Any) -> str:
@@ -119,4 +120,9 @@ def _text(content: Any) -> str:
         return "".join(str(part["text"]) for part in parts if part.get("type") == "text")
     if content is not None and not isinstance(content, str):
         raise TypeError("content that is no text")
-    return (content or "").replace("\x00", "").encode("utf-8", "replace").decode()
+    return _clean(content or "")
+
+
+def _clean(text: str) -> str:
+    """The text without what Postgres cannot keep: NUL, and surrogates that stand alone."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from traceback import format_exception
 from typing import Any, Final, cast
 
 import structlog
@@ -92,5 +93,6 @@ def _named(error: Exception, rounds: int) -> Problem:
         case ModelBehaviorError():
             return ProviderFailed("The model's server gave an answer that makes no sense.")
         case _:
-            _log.error("turn_failed", exc_info=error)
+            # Not by `exc_info`, which structlog prints with all locals unless told otherwise.
+            _log.error("turn_failed", exception="".join(format_exception(error)))
             return TurnFailed("Something went wrong here; the log has the request id.")

@@ -1,0 +1,84 @@
+"""Running the API for more than one test: a database of its own, a replica, a model that waits."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import psycopg
+from sqlalchemy import make_url
+from starlette.responses import Response
+
+from chat_api.main import create_app
+from chat_api.settings import Settings
+from tests.model_server import Chat, serve
+from tests.servers import SECRET
+
+__all__ = ["Gate", "execute", "fresh_database", "in_thread", "running_api", "settings_for"]
+
+_PATIENCE = 30.0
+T = TypeVar("T")
+
+
+@contextmanager
+def fresh_database(postgres_url: str, template: str) -> Generator[str]:
+    name = f"turnlog_test_{uuid4().hex}"
+    execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def execute(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def settings_for(database_url: str, model_url: str | None, **settings: Any) -> Settings:
+    defaults: dict[str, Any] = {
+        "database_url": database_url,
+        "jwt_secret_key": SECRET,
+        "default_provider": "openai",
+        "openai_base_url": model_url,
+        "search_backend": "off",
+        "timezone": "Europe/Berlin",
+    }
+    return Settings(**(defaults | settings))
+
+
+@contextmanager
+def running_api(database_url: str, model_url: str | None, **settings: Any) -> Generator[str]:
+    with serve(create_app(settings_for(database_url, model_url, **settings))) as url:
+        yield url
+
+
+class Gate:
+    """Holds an answer of the model back until it is opened; `reached` tells that it was asked for."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._opened = threading.Event()
+
+    def before(self, reply: Response) -> Callable[[Chat], Awaitable[Response]]:
+        async def answer(_: Chat) -> Response:
+            self.reached.set()
+            await asyncio.to_thread(self._opened.wait, _PATIENCE)
+            return reply
+
+        return answer
+
+    def wait(self) -> None:
+        assert self.reached.wait(_PATIENCE), "the model was not asked"
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+@contextmanager
+def in_thread(function: Callable[[], T]) -> Generator[Future[T]]:
+    """Run `function` in a thread; wait for it at the end of the context."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(function)
