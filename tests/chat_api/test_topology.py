@@ -183,7 +183,7 @@ async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topolo
             assert await todos_of("bob", door) == []
         check_hosts(topology.tools)
         check_too_large(alice)
-        check_a_killed_replica_is_passed_over(alice, conversation, topology)
+        check_killed_replicas_are_passed_over(alice, conversation, topology)
 
 
 def three_turns(alice: Person, topology: Topology) -> str:
@@ -223,13 +223,21 @@ def check_too_large(alice: Person) -> None:
     assert error["request_id"] == response.headers["X-Request-ID"]
 
 
-def check_a_killed_replica_is_passed_over(alice: Person, conversation: str, topology: Topology) -> None:
+def check_killed_replicas_are_passed_over(alice: Person, conversation: str, topology: Topology) -> None:
     topology.model.script = lambda _: say("Still here.")
-    killed = topology.replicas[0]
-    killed.send_signal(signal.SIGKILL)
-    killed.wait(PATIENCE)
+    kill(topology.replicas[0])
     for _ in range(REPLICAS):
         assert alice.say("Are you there?", conversation)["response"] == "Still here."
     assert [message["role"] for message in alice.messages(conversation)] == ["user", "assistant"] * (
         3 + REPLICAS
     )
+    for replica in topology.replicas[1:]:
+        kill(replica)
+    response = alice.post("Is anybody there?", conversation)
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
+    assert response.headers["Retry-After"]
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait(PATIENCE)
