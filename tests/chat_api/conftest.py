@@ -44,7 +44,7 @@ def api(
 
 
 @pytest.fixture
-def person(api: str) -> Generator[MakePerson]:
+def person(api: str, model: ModelServer) -> Generator[MakePerson]:
     """Somebody new, at the shared replica or at the one named."""
     with ExitStack() as stack:
 

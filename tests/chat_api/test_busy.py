@@ -1,0 +1,155 @@
+"""Turns that meet, turns whose client leaves, and turns whose replica dies."""
+
+import json
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.processes import replica_process
+from tests.chat_api.replica import Gate, execute, in_thread, running_api
+from tests.model_server import ModelServer, call, say
+from tests.servers import Person, token_for
+
+
+def test_a_second_turn_is_refused_while_one_runs(alice: Person, model: ModelServer) -> None:
+    conversation_id = alice.say("Hello")["conversation_id"]
+    gate = Gate()
+    model.answers(gate.before(say("First.")), say("Third."))
+    with in_thread(lambda: alice.say("One", conversation_id)) as first:
+        gate.wait()
+        refused = alice.post("Two", conversation_id)
+        kept = alice.messages(conversation_id)
+        gate.open()
+    assert refused.status_code == 409
+    assert refused.json()["error"]["code"] == "conversation_busy"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert [message["content"] for message in kept] == ["Hello", "Hello.", "One"]
+    assert first.result()["response"] == "First."
+    assert alice.say("Three", conversation_id)["response"] == "Third."
+    said = [message["content"] for message in alice.messages(conversation_id)]
+    assert said == ["Hello", "Hello.", "One", "First.", "Three", "Third."]
+
+
+def test_other_conversations_go_on_while_one_waits(
+    alice: Person, person: MakePerson, model: ModelServer
+) -> None:
+    gate = Gate()
+    model.answers(gate.before(say("Slow.")), say("Quick."), say("Quick."))
+    with in_thread(lambda: alice.say("One")) as slow:
+        gate.wait()
+        assert alice.say("Elsewhere")["response"] == "Quick."
+        assert person().say("Somebody else")["response"] == "Quick."
+        assert not slow.done()
+        gate.open()
+    assert slow.result()["response"] == "Slow."
+
+
+def test_of_turns_that_race_one_wins(alice: Person, model: ModelServer) -> None:
+    conversation_id = alice.say("Hello")["conversation_id"]
+    gate = Gate()
+    model.script = gate.before(say("Won."))
+    with in_thread(lambda: alice.post("a", conversation_id)) as one:
+        with in_thread(lambda: alice.post("b", conversation_id)) as two:
+            gate.wait()
+            while not (one.done() or two.done()):
+                assert alice.post("c", conversation_id).status_code == 409
+            gate.open()
+        assert sorted((one.result().status_code, two.result().status_code)) == [200, 409]
+    assert len(alice.messages(conversation_id)) == 4
+
+
+def test_a_client_that_leaves_does_not_end_its_turn(alice: Person, api: str, model: ModelServer) -> None:
+    conversation_id = alice.say("Hello")["conversation_id"]
+    gate = Gate()
+    model.answers(call("add_todo", title="Milk"), gate.before(say("Noted.")))
+    body = json.dumps({"message": "Buy milk", "conversation_id": conversation_id}).encode()
+    head = (
+        f"POST /api/{alice.name}/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {token_for(alice.name)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(api).port or 0)) as client:
+        client.sendall(head.encode() + body)
+        gate.wait()
+    gate.open()
+    kept = messages_when(alice, conversation_id, 4)
+    assert (kept[2]["content"], kept[3]["content"]) == ("Buy milk", "Noted.")
+    assert kept[3]["tool_calls"][0]["result"]["title"] == "Milk"
+
+
+def messages_when(alice: Person, conversation_id: str, count: int) -> list[dict[str, Any]]:
+    """The messages once there are `count`: asking is how one learns of it."""
+    deadline = time.monotonic() + 30
+    while len(kept := alice.messages(conversation_id)) < count:
+        assert time.monotonic() < deadline, kept
+    return kept
+
+
+def test_the_conversation_of_a_killed_replica_is_usable_after_its_lease(
+    api_database: str, alice: Person, person: MakePerson, model: ModelServer
+) -> None:
+    conversation_id = alice.say("Hello")["conversation_id"]
+    gate = Gate()
+    model.answers(gate.before(say("Nobody hears this.")), say("Here I am."))
+    with replica_process(api_database, model.url) as (url, process):
+        elsewhere = person(url, alice.name)
+        with in_thread(lambda: elsewhere.post("Are you there?", conversation_id)) as lost:
+            gate.wait()
+            process.kill()
+            assert lost.exception() is not None
+    assert alice.post("Hello?", conversation_id).status_code == 409
+    execute(
+        api_database,
+        "UPDATE runs SET lease_until = now() - interval '1 second' WHERE conversation_id = %s",
+        conversation_id,
+    )
+    assert alice.say("Hello?", conversation_id)["response"] == "Here I am."
+    said = [message["content"] for message in alice.messages(conversation_id)]
+    assert said == ["Hello", "Hello.", "Are you there?", "Hello?", "Here I am."]
+    told = [message["content"] for message in model.requests[-1]["messages"][1:]]
+    assert told == ["Hello", "Hello.", "Are you there?", "Hello?"]
+    gate.open()
+
+
+def test_a_replica_that_lost_its_lease_writes_nothing(
+    api_database: str, alice: Person, person: MakePerson, model: ModelServer
+) -> None:
+    conversation_id = alice.say("Hello")["conversation_id"]
+    gate = Gate()
+    model.answers(gate.before(say("Too late.")), say("Taken over."))
+    with running_api(api_database, model.url) as url:
+        elsewhere = person(url, alice.name)
+        with in_thread(lambda: elsewhere.post("One", conversation_id)) as late:
+            gate.wait()
+            execute(
+                api_database,
+                "UPDATE runs SET lease_until = now() - interval '1 second' WHERE conversation_id = %s",
+                conversation_id,
+            )
+            assert alice.say("Two", conversation_id)["response"] == "Taken over."
+            gate.open()
+        assert late.result().status_code == 503
+        assert late.result().json()["error"]["code"] == "interrupted"
+    said = [message["content"] for message in alice.messages(conversation_id)]
+    assert said == ["Hello", "Hello.", "One", "Two", "Taken over."]
+
+
+def test_a_replica_that_is_stopped_ends_its_turns_as_interrupted(
+    api_database: str, alice: Person, person: MakePerson, model: ModelServer
+) -> None:
+    conversation_id = alice.say("Hello")["conversation_id"]
+    gate = Gate()
+    model.answers(call("add_todo", title="Milk"), gate.before(say("Too late.")), say("Here."))
+    with replica_process(api_database, model.url) as (url, process):
+        elsewhere = person(url, alice.name)
+        with in_thread(lambda: elsewhere.post("Buy milk", conversation_id)):
+            gate.wait()
+            process.terminate()
+            assert process.wait(30) == 0
+    # No lease has to run out: the conversation is free as soon as the replica has ended.
+    assert alice.say("Still there?", conversation_id)["response"] == "Here."
+    kept = alice.messages(conversation_id)
+    assert [message["role"] for message in kept] == ["user", "assistant"] * 3
+    assert kept[3]["tool_calls"][0]["result"]["title"] == "Milk"
+    gate.open()
