@@ -28,13 +28,15 @@ def to_items(messages: Sequence[Message], text: str, *, tokens: int) -> list[Ite
 
 
 def _turns(messages: Sequence[Message]) -> Iterable[list[Message]]:
-    """Messages by turn, each from its user message on."""
+    """Messages by turn, each from its user message on; the rest of a turn that is cut off is left out."""
     turn: list[Message] = []
     for message in messages:
-        if message.role == "user" and turn:
-            yield turn
-            turn = []
-        turn.append(message)
+        if message.role == "user":
+            if turn:
+                yield turn
+            turn = [message]
+        elif turn:
+            turn.append(message)
     if turn:
         yield turn
 

@@ -1,12 +1,13 @@
 """The user's todos, in Postgres."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -26,7 +27,12 @@ Due = Annotated[
 Notes = Annotated[str, Field(max_length=10_000, description="Anything more there is to say")]
 Tag: TypeAlias = Annotated[str, Field(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=20, description="Short labels")]
-TodoId = Annotated[str, Field(max_length=64, description="The todo's id, from list_todos or add_todo")]
+TodoId = Annotated[
+    str, Field(min_length=1, max_length=500, description="The todo's id, or words of its title")
+]
+
+
+_MOST_MEANT: Final = 20
 
 
 class TodoItem(BaseModel):
@@ -83,7 +89,7 @@ async def list_todos(
         completed = col(Todo.completed_at)
         wanted = wanted.where(completed.is_(None) if status == "open" else completed.is_not(None))
     if tag:
-        wanted = wanted.where(col(Todo.tags).contains([tag.lower()]))
+        wanted = wanted.where(col(Todo.tags).contains([_clean(tag).lower()]))
     if due_before:
         wanted = wanted.where(col(Todo.due) < parse_moment(due_before, zone(ctx)).at)
     if query:
@@ -147,14 +153,28 @@ def _owned(user_id: UUID) -> Select[Todo]:
     return select(Todo).where(col(Todo.user_id) == user_id)
 
 
-async def _get_owned(session: AsyncSession, user_id: UUID, todo_id: str) -> Todo:
-    unknown = "There is no todo with that id. Call list_todos for the ids."
-    found = await session.scalar(
-        _owned(user_id).where(col(Todo.id) == _id(todo_id, unknown)).with_for_update()
-    )
-    if found is None:
-        raise ToolError(unknown)
-    return found
+async def _get_owned(session: AsyncSession, user_id: UUID, named: str) -> Todo:
+    """The user's one todo that `named` means: its id, or words of its title.
+
+    Small models, and people, know a todo by its title. One that is open is meant before one that is done.
+    Raises ToolError where that is none or several.
+    """
+    meant = _owned(user_id).where(_is_meant(named)).order_by(col(Todo.id)).limit(_MOST_MEANT)
+    found = list(await session.scalars(meant.with_for_update()))
+    if not found:
+        raise ToolError("There is no such todo. Call list_todos for the ids.")
+    for some in (found, [todo for todo in found if todo.completed_at is None]):
+        if len(some) == 1:
+            return some[0]
+    raise ToolError("Several todos have these words in their title. Call list_todos and send the id.")
+
+
+def _is_meant(named: str) -> ColumnElement[bool]:
+    try:
+        return col(Todo.id) == UUID(named)
+    except ValueError:
+        words = re.findall(r"\w+", named.replace("_", " "))
+        return and_(false() if not words else true(), *(col(Todo.title).icontains(word) for word in words))
 
 
 def _id(text: str, message: str) -> UUID:

@@ -46,6 +46,19 @@ async def test_a_deleted_todo_is_gone(call: Call, refused: Any) -> None:
     assert "list_todos" in await refused("complete_todo", id=todo["id"])
 
 
+async def test_a_todo_is_found_by_words_of_its_title_that_no_other_has(call: Call, refused: Any) -> None:
+    for title in ("Buy stamps", "Buy milk", "Sell the old bike"):
+        await call("add_todo", title=title)
+    assert (await call("complete_todo", id="buy_stamps"))["title"] == "Buy stamps"
+    assert (await call("delete_todo", id="old BIKE"))["title"] == "Sell the old bike"
+    assert "send the id" in await refused("delete_todo", id="buy")
+    for nothing in ("bread", "!?", "%", "%%%"):
+        assert "list_todos" in await refused("delete_todo", id=nothing)
+    assert len((await call("list_todos", status="all"))["todos"]) == 2
+    again = await call("add_todo", title="Buy stamps")
+    assert (await call("complete_todo", id="stamps"))["id"] == again["id"]
+
+
 async def test_filters_and_pages(call: Call) -> None:
     for number in range(5):
         await call("add_todo", title=f"Todo {number}", tags=["odd" if number % 2 else "even"])
@@ -81,6 +94,7 @@ async def test_a_todo_of_somebody_else_does_not_exist(connect: Connect) -> None:
         ("add_todo", {"title": "a\x00SECRET"}, "NUL"),
         ("list_todos", {"limit": 1000}, "a whole number from 1 to 100"),
         ("list_todos", {"cursor": "SECRET"}, "cursor"),
+        ("list_todos", {"tag": "\x00SECRET"}, "NUL"),
         ("complete_todo", {"id": "SECRET"}, "Call list_todos"),
     ],
 )
