@@ -19,7 +19,7 @@ from chat_api.auth.service import Delegation
 from chat_api.conversations import routes as conversation_routes
 from chat_api.errors import ErrorEnvelope, answer_errors
 from chat_api.health import router as health_router
-from chat_api.middleware import RequestId
+from chat_api.middleware import BodyLimit, RequestId
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
@@ -77,7 +77,6 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
         version=version("turnlog"),
         lifespan=lifespan,
         middleware=_middleware(settings),
-        max_body_size=_LARGEST_BODY,
         responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
     )
     answer_errors(app)
@@ -97,7 +96,7 @@ class _McpDoor:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    stack = [Middleware(RequestId)]
+    stack = [Middleware(RequestId), Middleware(BodyLimit, limit=_LARGEST_BODY)]
     if settings.origins:
         cors = Middleware(
             CORSMiddleware,
@@ -120,8 +119,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     server = create_server(
         deps_from(settings, db, local=False),
         verifier=guard,
-        resource_url=f"http://{settings.api_host}:{settings.api_port}/mcp",
-        issuer_url=f"http://{settings.api_host}:{settings.api_port}",
+        public_url=settings.public_address(settings.api_host, settings.api_port),
     )
     mcp = http_app(server, settings)
     await stack.enter_async_context(server.session_manager.run())

@@ -57,7 +57,7 @@ async def _serve_http(settings: McpSettings, host: str, port: int, *, no_auth: b
             server = create_server(deps)
         else:
             verifier = verifier_from(settings, await load_keys(db))
-            server = create_server(deps, verifier=verifier, resource_url=f"{address}/mcp")
+            server = create_server(deps, verifier=verifier, public_url=settings.public_address(host, port))
         config = uvicorn.Config(
             http_app(server, settings), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
         )

@@ -63,13 +63,12 @@ def create_server(
     deps: Deps,
     *,
     verifier: TokenVerifier | None = None,
-    resource_url: str | None = None,
-    issuer_url: str | None = None,
+    public_url: str = "http://127.0.0.1:8000",
 ) -> ToolServer:
     """The tool server over `deps`.
 
-    With a `verifier`, its HTTP app asks for bearer tokens and publishes the metadata of RFC 9728 for
-    `resource_url`, naming `issuer_url` as where tokens come from.
+    With a `verifier`, its HTTP app asks for bearer tokens, and publishes the metadata of RFC 9728 for `/mcp`
+    at `public_url`, which it names as where tokens come from.
     """
 
     @asynccontextmanager
@@ -79,8 +78,8 @@ def create_server(
     auth = None
     if verifier is not None:
         auth = AuthSettings(
-            issuer_url=AnyHttpUrl(issuer_url or "http://127.0.0.1:8000"),
-            resource_server_url=AnyHttpUrl(resource_url or "http://127.0.0.1:8001/mcp"),
+            issuer_url=AnyHttpUrl(public_url),
+            resource_server_url=AnyHttpUrl(f"{public_url}/mcp"),
             validate_token_resource=False,  # the verifier checks the audience itself
         )
     return ToolServer(

@@ -48,6 +48,18 @@ class McpSettings(KitSettings):
             raise ValueError("no such time zone; write it like Europe/Berlin") from error
         return value
 
+    public_url: HttpUrl | None = Field(
+        default=None, description="Address that clients know this server by; unset: the one it listens on"
+    )
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        return [host.strip() for host in self.mcp_allowed_hosts.split(",") if host.strip()]
+
+    def public_address(self, host: str, port: int) -> str:
+        """The address that clients know this server by, without a slash at its end."""
+        return str(self.public_url).rstrip("/") if self.public_url else f"http://{host}:{port}"
+
     @property
     def files_folder(self) -> Path:
         return (self.files_root or self.data_dir / "files").expanduser().absolute()

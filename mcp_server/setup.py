@@ -36,7 +36,7 @@ def verifier_from(settings: McpSettings, keys: KeyRing) -> JwtVerifier:
 
 def http_app(server: ToolServer, settings: McpSettings) -> Starlette:
     """The stateless Streamable HTTP app, at `/mcp`, for both protocol eras; checks Host and Origin."""
-    names = [*_LOOPBACK, *filter(None, settings.mcp_allowed_hosts.split(","))]
+    names = [*_LOOPBACK, *settings.allowed_hosts]
     hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
     origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
     return server.streamable_http_app(

@@ -1,8 +1,11 @@
 """A real Postgres for every test: one migrated template, cloned."""
 
+import atexit
 import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import gettempdir
 from uuid import uuid4
 
 import psycopg
@@ -29,10 +32,21 @@ def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(shared_dir: Path) -> str:
-    """A server: the one that DATABASE_URL names, else an embedded one."""
+def postgres_url(testrun_uid: str) -> str:
+    """A server: the one that DATABASE_URL names, else an embedded one that all workers share."""
     given = os.environ.pop("DATABASE_URL", None)
-    return psycopg_url(given) if given else embedded_url(shared_dir)
+    if given:
+        return psycopg_url(given)
+    # Not below pytest's own folder, which another run of pytest tidies up and closes to other users.
+    folder = Path(gettempdir()) / f"turnlog-tests-{testrun_uid}"
+    # The last worker's server is stopped by then: what is registered last runs first.
+    atexit.register(_remove_if_stopped, folder)
+    return embedded_url(folder)
+
+
+def _remove_if_stopped(folder: Path) -> None:
+    if not (folder / "postgres" / "postmaster.pid").exists():
+        rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 
 from chat_api.commands.model import present_model
 from chat_api.main import create_app
 from chat_api.providers.local import LocalModel, run_local_model
+from chat_api.runs.service import TurnDeps, hand_over
 from chat_api.settings import Settings
 from kit.errors import SetupError
 from kit.settings import load
@@ -71,6 +72,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Before uvicorn counts the requests that are open: theirs end with a word of ours.
+        await hand_over(cast("TurnDeps", self.lifespan.state["turns"]))
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -25,7 +25,7 @@ from kit.tokens import Identity
 
 __all__ = ["TurnDeps", "TurnResult", "hand_over", "take_turn"]
 
-_GRACE: Final = 1.0
+_GRACE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
