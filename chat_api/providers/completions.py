@@ -71,7 +71,7 @@ class CompletionClient:
         for _ in range(_TRIES - 1):
             try:
                 response = await self.http.post(url, content=body, headers=headers)
-            except (httpx2.ConnectError, httpx2.RemoteProtocolError):
+            except (httpx2.NetworkError, httpx2.RemoteProtocolError):
                 # A connection that was kept may have been closed by the server meanwhile.
                 continue
             if response.status_code not in _PASSING:
