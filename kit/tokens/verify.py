@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -42,7 +43,16 @@ class Identity:
     def zone(self) -> str | None:
         """The person's time zone (`zoneinfo`, OpenID Connect Core 1.0, section 5.1), if the token tells."""
         zone = self.claims.get("zoneinfo")
-        return zone if isinstance(zone, str) else None
+        return zone if isinstance(zone, str) and _is_zone(zone) else None
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # OSError: a folder of the zone database, such as Europe.
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
