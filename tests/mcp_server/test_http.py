@@ -12,6 +12,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from chat_api.main import create_app
 from kit.postgres import open_db
 from kit.tokens import KeyRing, load_keys
 from tests.chat_api.forgeries import forgeries, genuine
@@ -34,8 +35,6 @@ def database(postgres_url: str, template: str) -> Generator[str]:
 @pytest.fixture(scope="module")
 def origin(database: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The API at a port that it knows of, as the metadata's addresses must be its own."""
-    from chat_api.main import create_app  # noqa: PLC0415
-
     folder: Path = tmp_path_factory.mktemp("data")
     port = free_port()
     settings = settings_for(database, "http://127.0.0.1:1/v1", data_dir=folder, api_port=port)
@@ -172,8 +171,6 @@ def test_loopback_under_any_of_its_names_is_let_in(http: httpx2.Client) -> None:
 
 
 def test_a_host_that_the_operator_names_is_let_in(database: str, tmp_path: Path) -> None:
-    from chat_api.main import create_app  # noqa: PLC0415
-
     settings = settings_for(
         database, "http://127.0.0.1:1/v1", data_dir=tmp_path, mcp_allowed_hosts="tools.example"
     )
