@@ -9,7 +9,7 @@ import os
 import warnings
 from pathlib import Path
 from subprocess import SubprocessError
-from typing import Final
+from typing import Any, Final, cast
 
 from filelock import FileLock, Timeout
 
@@ -63,10 +63,11 @@ def _forget_dead_handles(handles: Path) -> None:
     if not handles.exists():
         return
     try:
-        pids: list[int] = json.loads(handles.read_text())
+        listed: Any = json.loads(handles.read_text())
     except ValueError:
-        pids = []
-    handles.write_text(json.dumps([pid for pid in pids if _is_alive(pid)]))
+        listed = []
+    pids = cast("list[Any]", listed) if isinstance(listed, list) else []
+    handles.write_text(json.dumps([pid for pid in pids if isinstance(pid, int) and _is_alive(pid)]))
 
 
 def _is_alive(pid: int) -> bool:

@@ -70,7 +70,7 @@ def psycopg_url(url: str) -> str:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SetupError(
             "DATABASE_URL cannot be read; write it like postgresql://user:password@host:5432/name"
         ) from error

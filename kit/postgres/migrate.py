@@ -9,8 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import OperationalError
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from kit.errors import SetupError
@@ -25,7 +26,8 @@ _LOCK: Final = 0x7475726E6C6F67  # "turnlog"
 def migrate(url: str) -> None:
     """Run the outstanding migrations under an advisory lock.
 
-    Raises SetupError where the server cannot be reached or is older than Postgres 14.
+    Raises SetupError where the server cannot be reached or is older than Postgres 14, and where the database
+    is newer than this program.
     """
     with as_file(files("migrations")) as scripts, _connect(url) as connection:
         config = Config()
@@ -34,7 +36,13 @@ def migrate(url: str) -> None:
         if _is_current(connection, config):
             return
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise SetupError(
+                "The database belongs to a newer Turnlog than this one; start that one, or set DATABASE_URL "
+                "to another database."
+            ) from error
 
 
 def _is_current(connection: Connection, config: Config) -> bool:
@@ -50,16 +58,22 @@ def _connect(url: str) -> Generator[Connection]:
         connect_args={"connect_timeout": 5, "application_name": "turnlog"},
     )
     try:
-        with engine.begin() as connection:
+        with _opened(engine) as connection, connection.begin():
             _check_version(connection)
             yield connection
-    except OperationalError as error:
+    finally:
+        engine.dispose()
+
+
+def _opened(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except (OperationalError, ProgrammingError) as error:
+        # ProgrammingError: the URL has an option that libpq does not know.
         raise SetupError(
             f"Postgres cannot be reached at {engine.url.render_as_string(hide_password=True)}: "
             f"{str(error.orig).splitlines()[0]}"
         ) from error
-    finally:
-        engine.dispose()
 
 
 def _check_version(connection: Connection) -> None:
