@@ -41,12 +41,19 @@ class Task:
 class _Assistant(Agent[ToolUser]):
     """Takes its tools from the run, so that the SDK does not hash all their schemas anew for each run.
 
-    The last model call gets none, so that it ends in words and not in one more call.
+    The last model call gets none, so that it ends in words and not in one more call; nor does one after the
+    same call twice, which small models would repeat until the end.
     """
 
     async def get_all_tools(self, run_context: RunContextWrapper[Any]) -> list[Tool]:
         user = cast("ToolUser", run_context.context)
-        return user.tools if run_context.usage.requests < user.rounds - 1 else []
+        is_last = run_context.usage.requests >= user.rounds - 1
+        return [] if is_last or _circles(user.calls) else user.tools
+
+
+def _circles(calls: Sequence[dict[str, Any]]) -> bool:
+    """Whether the last two calls were the same one with the same result."""
+    return len(calls) > 1 and calls[-1] == calls[-2]
 
 
 @dataclass(frozen=True, slots=True)
