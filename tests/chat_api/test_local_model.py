@@ -7,12 +7,10 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zipfile import ZipFile
 
 import httpx2
@@ -21,8 +19,8 @@ import pytest
 from chat_api.providers.local import fetch, given_model, run_local_model
 from chat_api.providers.local.model import QWEN, Artifact, template
 from kit.errors import SetupError
+from tests.chat_api.hub import MODEL, Hub, open_hub
 
-MODEL: Final = b"GGUF" + bytes(range(256)) * 40_000
 PART_BYTES: Final = 4_000_000
 
 Progress = Callable[[int, int], None]
@@ -32,42 +30,10 @@ def silent(_done: int, _total: int) -> None:
     pass
 
 
-@dataclass
-class Hub:
-    """A model hub on loopback that cuts its answers after `cut` bytes, as often as there are cuts."""
-
-    url: str = ""
-    body: bytes = MODEL
-    cuts: list[int] = field(default_factory=list[int])
-    ranges: list[str] = field(default_factory=list[str])
-    knows_ranges: bool = True
-
-
 @pytest.fixture
 def hub() -> Generator[Hub]:
-    hub = Hub()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers["Range"]
-            hub.ranges.append(asked)
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if hub.knows_ranges else 0
-            self.send_response(206 if hub.knows_ranges else 200)
-            self.send_header("Content-Length", str(len(hub.body) - start))
-            self.end_headers()
-            end = start + hub.cuts.pop(0) if hub.cuts else None
-            self.wfile.write(hub.body[start:end])
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hub.url = f"http://127.0.0.1:{server.server_port}/model.gguf"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with open_hub() as hub:
         yield hub
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
