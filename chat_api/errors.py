@@ -110,4 +110,6 @@ async def _database(request: Request, _: Exception) -> JSONResponse:
 
 
 async def _bug(request: Request, _: Exception) -> JSONResponse:
-    return envelope(request, 500, "internal_error", "Something went wrong here; the log has the request id.")
+    message = "Something went wrong here; the log has the request id."
+    # The server closes the connection once the exception gets there, so that the client must be told.
+    return envelope(request, 500, "internal_error", message, headers={"Connection": "close"})

@@ -1,10 +1,13 @@
 """A turn, from the user's message to the kept answer."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from chat_api.agents.service import AgentConfig
 from chat_api.auth.service import Delegation
@@ -13,7 +16,7 @@ from chat_api.conversations.service import recent_messages
 from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
 from chat_api.providers.service import ChosenModel, Providers
-from chat_api.runs.errors import Interrupted
+from chat_api.runs.errors import Interrupted, TurnFailed
 from chat_api.runs.ledger import Acknowledged, Outcome, acknowledge, conclude
 from chat_api.runs.runner import Answer, Task, drive
 from chat_api.runs.schemas import ChatRequest
@@ -86,6 +89,12 @@ async def _answer(deps: TurnDeps, turn: Acknowledged, message: str) -> TurnResul
         stopped = Interrupted()
         await asyncio.shield(_conclude(deps, turn, chosen, user, stopped))
         raise stopped from None
+    except Exception:
+        # Whatever it was, the conversation must not stay taken until the lease runs out.
+        failed = TurnFailed("Something went wrong here; the log has the request id.")
+        with suppress(SQLAlchemyError):
+            await _conclude(deps, turn, chosen, user, failed)
+        raise
     finished_at = await _conclude(deps, turn, chosen, user, answer)
     return TurnResult(
         turn.run_id, turn.place.conversation_id, answer.text, user.calls, answer.usage, finished_at

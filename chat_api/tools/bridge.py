@@ -12,6 +12,7 @@ from agents.tool_context import ToolContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
 from mcp_types import Tool as McpTool
+from pydantic import ValidationError
 
 from chat_api.providers.chat_model import NOT_JSON
 from chat_api.tools.connections import Connection
@@ -22,7 +23,7 @@ __all__ = ["ToolBridge", "ToolUser"]
 _LIST_LIFETIME: Final = 60.0
 _LONGEST_OUTPUT: Final = 100_000
 _SEND_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
-_FAILURES: Final = (MCPError, RuntimeError, OSError)
+_FAILURES: Final = (MCPError, RuntimeError, OSError, ValidationError)
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from the caller to the request that is sent (`mcp.shared._context_streams`).
 """
 
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import httpx2
 from mcp import Client
@@ -18,6 +18,7 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
+from typing_extensions import override
 
 __all__ = ["Authenticate", "Connection", "connect_http", "connect_in_process"]
 
@@ -44,6 +45,42 @@ class _BearerOfTheCall(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response]:
         request.headers["Authorization"] = f"Bearer {_bearer.get()}"
         yield request
+
+
+class _Steady(httpx2.AsyncHTTPTransport):
+    """Tells a broken connection as an answer of the server's.
+
+    The MCP SDK hands an answer, whatever it is, to the call that waits for it, but ends the client, and with
+    it whatever runs in the same task, at an exception.
+    """
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            response = await super().handle_async_request(request)
+        except httpx2.TransportError:
+            return httpx2.Response(httpx2.codes.BAD_GATEWAY)
+        # None was asked for: what cannot be decoded would be an exception, too.
+        response.headers.pop("content-encoding", None)
+        response.stream = _UpToTheBreak(cast("httpx2.AsyncByteStream", response.stream))
+        return response
+
+
+class _UpToTheBreak(httpx2.AsyncByteStream):
+    """What arrives of a body; half a body is no JSON, which is an answer as well."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with suppress(httpx2.TransportError):
+            async for chunk in self._stream:
+                yield chunk
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 @asynccontextmanager
@@ -81,8 +118,9 @@ async def connect_http(url: str) -> AsyncGenerator[Connection]:
 
     http = httpx2.AsyncClient(
         auth=_BearerOfTheCall(),
-        verify=ssl.create_default_context(),
+        transport=_Steady(verify=ssl.create_default_context()),
         timeout=httpx2.Timeout(_CALL_TIMEOUT, connect=_CONNECT_TIMEOUT),
+        headers={"Accept-Encoding": "identity"},
         trust_env=False,
     )
     streams = streamable_http_client(url, http_client=http, terminate_on_close=False)

@@ -5,6 +5,9 @@ import socket
 import time
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
+
+from sqlalchemy import make_url
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import replica_process
@@ -153,3 +156,26 @@ def test_a_replica_that_is_stopped_ends_its_turns_as_interrupted(
     assert [message["role"] for message in kept] == ["user", "assistant"] * 3
     assert kept[3]["tool_calls"][0]["result"]["title"] == "Milk"
     gate.open()
+
+
+def test_a_turn_that_fails_inside_leaves_its_conversation_free(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    """The API's own role may not read what was said before, for a while."""
+    role = f"reader_{uuid4().hex}"
+    execute(database_url, f"CREATE ROLE {role} LOGIN")
+    execute(database_url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    own_url = make_url(database_url).set(username=role).render_as_string(hide_password=False)
+    try:
+        with running_api(own_url, model.url) as url:
+            alice = person(url)
+            conversation_id = alice.say("Hello")["conversation_id"]
+            execute(database_url, f"REVOKE SELECT ON messages FROM {role}")
+            execute(database_url, f"GRANT SELECT (position) ON messages TO {role}")
+            failed = alice.post("Are you there?", conversation_id)
+            assert (failed.status_code, failed.json()["error"]["code"]) == (500, "internal_error")
+            execute(database_url, f"GRANT SELECT ON messages TO {role}")
+            assert alice.say("And now?", conversation_id)["response"] == "Hello."
+    finally:
+        execute(database_url, f"DROP OWNED BY {role}")
+        execute(database_url, f"DROP ROLE {role}")

@@ -1,13 +1,6 @@
 """A provider that is down, slow, or talks nonsense."""
 
-import json
-import re
-import socket
-import struct
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,11 +8,18 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port
+from tests.chat_api.raw_server import (
+    RawAnswer,
+    babble,
+    halve,
+    halve_chunks,
+    hang_up,
+    raw_server,
+    reset,
+)
 from tests.chat_api.replica import Gate, running_api
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
-
-Answer: TypeAlias = Callable[[socket.socket], None]
 
 SECRET_WORDS = "words of the provider's own"
 
@@ -159,29 +159,9 @@ def test_a_provider_that_is_down_is_named_and_found_again(
             assert b"GET /v1/models" in asked[0]
 
 
-def reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def hang_up(_: socket.socket) -> None:
-    pass
-
-
-def halve(connection: socket.socket) -> None:
-    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"choices": [{"message"')
-
-
-def halve_chunks(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n{")
-
-
-def babble(connection: socket.socket) -> None:
-    connection.sendall(b"220 mail.example ESMTP\r\n")
-
-
 @pytest.mark.parametrize("answer", [reset, hang_up, halve, halve_chunks, babble])
 def test_a_connection_that_breaks_fails_the_turn_alone(
-    api_database: str, person: MakePerson, answer: Answer
+    api_database: str, person: MakePerson, answer: RawAnswer
 ) -> None:
     with (
         raw_server([answer, answer]) as asked,
@@ -194,55 +174,8 @@ def test_a_connection_that_breaks_fails_the_turn_alone(
 
 @pytest.mark.parametrize("answer", [reset, hang_up, halve, babble])
 def test_a_connection_that_breaks_once_is_made_again(
-    api_database: str, person: MakePerson, answer: Answer
+    api_database: str, person: MakePerson, answer: RawAnswer
 ) -> None:
     with raw_server([answer]) as asked, running_api(api_database, asked.url, default_model="raw") as url:
         assert person(url).say("Hello")["response"] == "Raw."
         assert len(asked) == 2
-
-
-class Asked(list[bytes]):
-    """The requests that came in."""
-
-    url = ""
-
-
-@contextmanager
-def raw_server(answers: list[Answer], port: int = 0) -> Generator[Asked]:
-    """A server that treats its first connections to `answers`, then speaks the protocol."""
-    body = json.dumps({"data": [{"id": "raw"}], "choices": [{"message": {"content": "Raw."}}]}).encode()
-    fine = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    queue, asked = list(answers), Asked()
-
-    def serve(listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                asked.append(read_request(connection))
-                if queue:
-                    queue.pop(0)(connection)
-                else:
-                    connection.sendall(fine)
-
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        asked.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
-        thread.start()
-        yield asked
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
-
-
-def read_request(connection: socket.socket) -> bytes:
-    """All of it: to close on what is unread would reset the connection."""
-    request = b""
-    while b"\r\n\r\n" not in request:
-        request += connection.recv(65536)
-    head, _, body = request.partition(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head.lower())
-    while length and len(body) < int(length[1]):
-        body += connection.recv(65536)
-    return request

@@ -1,0 +1,156 @@
+"""A tool server elsewhere that is down, dies, or is none."""
+
+import json
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.processes import free_port, tool_server_process
+from tests.chat_api.raw_server import (
+    RawAnswer,
+    babble,
+    halve,
+    halve_chunks,
+    hang_up,
+    raw_server,
+    reset,
+)
+from tests.chat_api.replica import Gate, in_thread, running_api
+from tests.model_server import ModelServer, call, say, serve
+from tests.servers import Person
+
+MCP = "http://127.0.0.1:{}/mcp"
+
+
+def assert_unreachable(response: httpx2.Response) -> None:
+    assert response.status_code == 502, response.text
+    assert response.json()["error"]["code"] == "tool_server_unreachable"
+
+
+def test_a_tool_server_that_is_down_is_named_and_found_again(
+    api_database: str, model: ModelServer, person: MakePerson
+) -> None:
+    port = free_port()
+    with running_api(api_database, model.url, mcp_url=MCP.format(port)) as url:
+        alice = person(url)
+        for _ in range(2):
+            assert_unreachable(alice.post("Hello"))
+        assert model.requests == []
+        with tool_server_process(api_database, port):
+            model.answers(call("add_todo", title="Milk"), say("Noted."))
+            data = alice.say("Buy milk")
+            assert data["tool_calls"][0]["result"]["title"] == "Milk"
+        model.answers(call("list_todos"), say("I cannot see them."))
+        data = alice.say("What is there to do?", data["conversation_id"])
+        assert "did not answer" in data["tool_calls"][0]["error"]
+        assert data["response"] == "I cannot see them."
+
+
+def test_a_tool_server_that_dies_under_a_turn_is_told_to_the_model(
+    api_database: str, model: ModelServer, person: MakePerson
+) -> None:
+    gate = Gate()
+    model.answers(call("list_todos"), gate.before(call("list_todos")), say("It is gone."))
+    with (
+        tool_server_process(api_database) as (tools, process),
+        running_api(api_database, model.url, mcp_url=tools) as url,
+    ):
+        alice = person(url)
+        with in_thread(lambda: alice.say("What is there to do?")) as turn:
+            gate.wait()
+            process.kill()
+            process.wait(30)
+            gate.open()
+        first, second = turn.result()["tool_calls"]
+        assert first["result"]["todos"] == []
+        assert "did not answer" in second["error"]
+        assert turn.result()["response"] == "It is gone."
+
+
+NO_TOOL_SERVER: dict[str, Response] = {
+    "html": HTMLResponse("<p>Hello</p>"),
+    "500": Response("oops", 500),
+    "401": Response("no", 401),
+    "403": Response("no", 403),
+    "404": Response("no", 404),
+    "429": Response("no", 429),
+    "{}": JSONResponse({}),
+    "[]": JSONResponse([]),
+    "null": JSONResponse(None),
+    "no JSON": Response("{", media_type="application/json"),
+    "an empty stream": Response("", media_type="text/event-stream"),
+    "a stream of nonsense": Response("data: {}\n\n", media_type="text/event-stream"),
+    "nothing": Response(status_code=204),
+    "accepted": Response(status_code=202),
+    "a redirect": RedirectResponse("http://127.0.0.1:1/mcp"),
+    "10,000 lists": Response("[" * 10_000, media_type="application/json"),
+}
+
+
+@pytest.mark.parametrize("name", NO_TOOL_SERVER)
+def test_what_is_no_tool_server_fails_the_turn_with_a_name(
+    api_database: str, model: ModelServer, person: MakePerson, name: str
+) -> None:
+    async def answer(_: Request) -> Response:
+        return NO_TOOL_SERVER[name]
+
+    with (
+        serve(Starlette(routes=[Route("/mcp", answer, methods=["POST", "GET", "DELETE"])])) as tools,
+        running_api(api_database, model.url, mcp_url=f"{tools}/mcp") as url,
+    ):
+        assert_unreachable_again_and_again(person(url))
+    assert model.requests == []
+
+
+RESULTS = ["null", "17", "[]", "{}", '{"tools": 17}', '{"tools": [null]}', '{"tools": [{"name": "x"}]}']
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_results_that_make_no_sense_fail_the_turn_with_a_name(
+    api_database: str, model: ModelServer, person: MakePerson, result: str
+) -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse(
+            {"jsonrpc": "2.0", "id": (await request.json())["id"], "result": json.loads(result)}
+        )
+
+    with (
+        serve(Starlette(routes=[Route("/mcp", answer, methods=["POST"])])) as tools,
+        running_api(api_database, model.url, mcp_url=f"{tools}/mcp") as url,
+    ):
+        assert_unreachable_again_and_again(person(url))
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("answer", [reset, hang_up, halve, halve_chunks, babble])
+def test_a_connection_that_breaks_fails_the_turn_alone(
+    api_database: str, model: ModelServer, person: MakePerson, answer: RawAnswer
+) -> None:
+    with (
+        raw_server([answer] * 9) as asked,
+        running_api(api_database, model.url, mcp_url=asked.url.replace("/v1", "/mcp")) as url,
+    ):
+        assert_unreachable_again_and_again(person(url))
+    assert model.requests == []
+
+
+def assert_unreachable_again_and_again(alice: Person) -> None:
+    assert_unreachable(alice.post("Hello"))
+    assert_unreachable(alice.post("Hello"))
+    assert alice.http.get("/api/v1/health/ready").status_code == 200
+
+
+def test_a_tool_server_that_knows_another_issuer_lets_nobody_in(
+    api_database: str, database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    """Its keys are those of another database, so that it believes none of our tokens."""
+    with (
+        running_api(database_url, model.url) as stranger,
+        running_api(api_database, model.url, mcp_url=f"{stranger}/mcp") as url,
+    ):
+        assert_unreachable(person(url).post("Hello"))
