@@ -19,7 +19,11 @@ class Result(BaseModel):
 async def calculator(
     expression: Annotated[
         str,
-        Field(min_length=1, max_length=1000, description="Numbers, operators and functions; no variables"),
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="Numbers, operators and functions; a percentage keeps its % sign",
+        ),
     ],
 ) -> Result:
     """Compute a numeric expression. Use it for every calculation, also for easy ones.

@@ -42,7 +42,7 @@ class Conversion(ZonedTime):
 
 
 async def current_time(ctx: ToolContext, timezone: Zone | None = None) -> ZonedTime:
-    """Tell the date and time now, in the user's time zone or another one."""
+    """Tell what time and date it is now, here or in any city or time zone."""
     return _zoned(datetime.now(UTC), _zone(ctx, timezone))
 
 
@@ -50,7 +50,10 @@ async def convert_time(
     ctx: ToolContext,
     time: Annotated[
         str,
-        Field(max_length=100, description="Date and time of day: ISO 8601, or words such as tomorrow 5pm"),
+        Field(
+            max_length=100,
+            description="The time, with the date if one was named: ISO 8601 or plain words",
+        ),
     ],
     from_timezone: Zone | None = None,
     to_timezone: Zone | None = None,

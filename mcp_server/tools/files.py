@@ -74,7 +74,7 @@ def list_files(
     cursor: Annotated[str, Field(max_length=5000, description="next_cursor of the page before")]
     | None = None,
 ) -> FilePage:
-    """Show the names of the user's files and folders."""
+    """List the names of the user's files and folders, without what is in them."""
     parts = folders.split(path)
     deepest = {} if recursive else {"deepest": len(parts) + 1}
     after = tuple(cursor.split("/")) if cursor else ()
@@ -94,7 +94,7 @@ def read_file(
         int, Field(ge=1, le=1_000_000, description="Character of the first line to begin at")
     ] = 1,
 ) -> FileText:
-    """Read a text file of the user, as a whole or from one line on."""
+    """Show what is in a text file of the user, as a whole or from one line on."""
     parts = folders.split(path)
     with _folder(ctx) as folder:
         lines = _lines(_text(folders.read(folder, parts)))
@@ -120,7 +120,7 @@ def write_file(
         Field(description="Replace the whole file, add to its end, or only make a new file"),
     ] = "overwrite",
 ) -> WrittenFile:
-    """Save text to a file of the user. Folders in the path are made."""
+    """Save text that the user wants to keep to a file. Folders in the path are made."""
     parts = folders.split(path)
     with _folder(ctx) as folder:
         entry, created = folders.write(folder, parts, _utf8(content), mode)
@@ -132,7 +132,7 @@ def search_files(
     query: Annotated[str, Field(min_length=1, max_length=200, description="The text to look for")],
     path: _FolderPath = "",
 ) -> Hits:
-    """Find text in the names and contents of the user's files. Upper and lower case are the same."""
+    """Find which of the user's own files have a text in their name or content, in upper or lower case."""
     parts, needle = folders.split(path), query.strip().casefold()
     if not needle:
         raise ToolError("Send the text to look for as query.")

@@ -22,11 +22,11 @@ __all__ = ["TOOLS"]
 Priority: TypeAlias = Literal["low", "normal", "high"]
 Title = Annotated[str, Field(min_length=1, max_length=500, description="What is to be done")]
 Due = Annotated[
-    str, Field(max_length=100, description="When it is due: ISO 8601, or words such as tomorrow 5pm")
+    str, Field(max_length=100, description="When it is due, in the words of the user or as ISO 8601")
 ]
-Notes = Annotated[str, Field(max_length=10_000, description="Anything more there is to say")]
+Notes = Annotated[str, Field(max_length=10_000, description="Anything more that the user said")]
 Tag: TypeAlias = Annotated[str, Field(min_length=1, max_length=50)]
-Tags = Annotated[list[Tag], Field(max_length=20, description="Short labels")]
+Tags = Annotated[list[Tag], Field(max_length=20, description="Labels that the user named")]
 TodoId = Annotated[
     str, Field(min_length=1, max_length=500, description="The todo's id, or words of its title")
 ]
@@ -83,7 +83,7 @@ async def list_todos(
     limit: Annotated[int, Field(ge=1, le=100, description="How many at most")] = 50,
     cursor: Annotated[str, Field(max_length=64, description="next_cursor of the page before")] | None = None,
 ) -> TodoPage:
-    """Show the user's todos, oldest first."""
+    """Show the user's todos: what there is to do and what is done. Oldest first."""
     wanted = _owned(owner(ctx)).order_by(col(Todo.id)).limit(limit + 1)
     if status != "all":
         completed = col(Todo.completed_at)

@@ -68,7 +68,10 @@ async def web_search(
     query: Annotated[str, Field(min_length=1, max_length=400, description="What to look for")],
     limit: Annotated[int, Field(ge=1, le=10, description="How many results at most")] = 5,
 ) -> SearchResults:
-    """Search the web. To read one of the pages found, use fetch_page."""
+    """Search the web, for news, articles, facts and anything online.
+
+    To read one of the pages found, use fetch_page.
+    """
     words = " ".join(printable(query).split())
     if not words:
         raise ToolError("Say what to look for, in a few words.")
@@ -84,7 +87,7 @@ async def fetch_page(
     url: Annotated[str, Field(min_length=1, max_length=2000, description="Address of the page")],
     start: Annotated[int, Field(ge=0, description="Where in the text to start, in characters")] = 0,
 ) -> Page:
-    """Read the text of a web page."""
+    """Open a web page by its address and read its text, also to summarise it."""
     try:
         fetched = await Outbound(deps(ctx).search.fetch_allow_hosts).get(url.strip())
         page = await readable(fetched)
