@@ -63,7 +63,7 @@ class Turn:
 
 
 def result_of(call: Call) -> Mapping[str, Any]:
-    return call["result"] or {}
+    return call.get("result") or {}
 
 
 def has(**wanted: str) -> Check:
