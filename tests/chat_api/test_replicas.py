@@ -1,6 +1,7 @@
 """Replicas on one database: any of them serves any turn."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from starlette.responses import Response
@@ -39,7 +40,11 @@ def test_a_conversation_goes_over_three_processes(
 ) -> None:
     model.script = shopkeeper
     with ExitStack() as stack:
-        replicas = [stack.enter_context(replica_process(api_database, model.url)) for _ in range(3)]
+        # Side by side, for each takes seconds to start.
+        starting = [replica_process(api_database, model.url) for _ in range(3)]
+        pool = stack.enter_context(ThreadPoolExecutor(3))
+        entering = [pool.submit(stack.enter_context, each) for each in starting]
+        replicas = [each.result() for each in entering]
         assert len({process.pid for _, process in replicas}) == 3
         hold_conversation([person(url, alice.name) for url, _ in replicas])
 

@@ -1,6 +1,8 @@
 """A tool server elsewhere that is down, dies, or is none."""
 
 import json
+from collections.abc import Generator
+from typing import Any
 
 import httpx2
 import pytest
@@ -9,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from chat_api.main import create_app
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port, tool_server_process
 from tests.chat_api.raw_server import (
@@ -20,7 +23,7 @@ from tests.chat_api.raw_server import (
     raw_server,
     reset,
 )
-from tests.chat_api.replica import Gate, in_thread, running_api
+from tests.chat_api.replica import Gate, in_thread, running_api, settings_for
 from tests.model_server import ModelServer, call, say, serve
 from tests.servers import Person
 
@@ -41,7 +44,7 @@ def test_a_tool_server_that_is_down_is_named_and_found_again(
         for _ in range(2):
             assert_unreachable(alice.post("Hello"))
         assert model.requests == []
-        with tool_server_process(api_database, port):
+        with serve(create_app(settings_for(api_database, model.url)), port):
             model.answers(call("add_todo", title="Milk"), say("Noted."))
             data = alice.say("Buy milk")
             assert data["tool_calls"][0]["result"]["title"] == "Milk"
@@ -92,38 +95,54 @@ NO_TOOL_SERVER: dict[str, Response] = {
 }
 
 
+class Impostor:
+    """A server at the tool server's address that answers whatever the test wants."""
+
+    def __init__(self) -> None:
+        self.answer: Response = Response()
+        self.result: Any = None
+
+    async def __call__(self, request: Request) -> Response:
+        if self.result is None:
+            return self.answer
+        asked = await request.json()
+        return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "result": json.loads(self.result)})
+
+
+@pytest.fixture(scope="module")
+def impostor() -> Impostor:
+    return Impostor()
+
+
+@pytest.fixture(scope="module")
+def misled(api_database: str, shared_model: ModelServer, impostor: Impostor) -> Generator[str]:
+    """An API that takes the impostor for its tool server: each test's turns find it as it was left."""
+    with (
+        serve(
+            Starlette(routes=[Route("/mcp", impostor.__call__, methods=["POST", "GET", "DELETE"])])
+        ) as tools,
+        running_api(api_database, shared_model.url, mcp_url=f"{tools}/mcp") as url,
+    ):
+        yield url
+
+
 @pytest.mark.parametrize("name", NO_TOOL_SERVER)
 def test_what_is_no_tool_server_fails_the_turn_with_a_name(
-    api_database: str, model: ModelServer, person: MakePerson, name: str
+    misled: str, impostor: Impostor, model: ModelServer, person: MakePerson, name: str
 ) -> None:
-    async def answer(_: Request) -> Response:
-        return NO_TOOL_SERVER[name]
-
-    with (
-        serve(Starlette(routes=[Route("/mcp", answer, methods=["POST", "GET", "DELETE"])])) as tools,
-        running_api(api_database, model.url, mcp_url=f"{tools}/mcp") as url,
-    ):
-        assert_unreachable_again_and_again(person(url))
+    impostor.answer, impostor.result = NO_TOOL_SERVER[name], None
+    assert_unreachable_again_and_again(person(misled))
     assert model.requests == []
 
 
-RESULTS = ["null", "17", "[]", "{}", '{"tools": 17}', '{"tools": [null]}', '{"tools": [{"name": "x"}]}']
-
-
-@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.parametrize(
+    "result", ["null", "17", "[]", "{}", '{"tools": 17}', '{"tools": [null]}', '{"tools": [{"name": "x"}]}']
+)
 def test_results_that_make_no_sense_fail_the_turn_with_a_name(
-    api_database: str, model: ModelServer, person: MakePerson, result: str
+    misled: str, impostor: Impostor, model: ModelServer, person: MakePerson, result: str
 ) -> None:
-    async def answer(request: Request) -> Response:
-        return JSONResponse(
-            {"jsonrpc": "2.0", "id": (await request.json())["id"], "result": json.loads(result)}
-        )
-
-    with (
-        serve(Starlette(routes=[Route("/mcp", answer, methods=["POST"])])) as tools,
-        running_api(api_database, model.url, mcp_url=f"{tools}/mcp") as url,
-    ):
-        assert_unreachable_again_and_again(person(url))
+    impostor.result = result
+    assert_unreachable_again_and_again(person(misled))
     assert model.requests == []
 
 
