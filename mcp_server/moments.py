@@ -10,6 +10,9 @@ from mcp_server.context import ToolError
 __all__ = ["Moment", "parse_moment"]
 
 _LONGEST: Final = 100
+# What stays a date in every zone.
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 9998
 _END_OF_DAY: Final = time(23, 59)
 _TIME_PERIODS: Final = frozenset({"time", "part_of_day"})
 
@@ -33,7 +36,7 @@ def parse_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> M
     """
     text = text.strip()
     moment = _iso(text, zone) or _plain(text, (now or datetime.now(zone)).astimezone(zone), zone)
-    if moment is None:
+    if moment is None or not _FIRST_YEAR <= moment.at.year <= _LAST_YEAR:
         raise ToolError(
             "That is no date or time. Send ISO 8601 such as 2026-11-21T17:00, "
             "or plain words such as tomorrow 5pm."

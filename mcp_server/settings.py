@@ -58,7 +58,9 @@ class McpSettings(KitSettings):
 
     def public_address(self, host: str, port: int) -> str:
         """The address that clients know this server by, without a slash at its end."""
-        return str(self.public_url).rstrip("/") if self.public_url else f"http://{host}:{port}"
+        if self.public_url is not None:
+            return str(self.public_url).rstrip("/")
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def files_folder(self) -> Path:

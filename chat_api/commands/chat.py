@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import timedelta
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 import httpx2
 from rich.markdown import Markdown
@@ -31,7 +32,7 @@ def chat(
     conversation: str | None,
 ) -> None:
     settings = load(Settings)
-    base_url = url or f"http://{settings.api_host}:{settings.api_port}"
+    base_url = url or settings.public_address(settings.api_host, settings.api_port)
     _check_there(base_url)
     subject = user or settings.turnlog_user
     bearer = token or mint_token(settings, subject, settings.jwt_audience, _TOKEN_LIFETIME)
@@ -86,7 +87,7 @@ class _Talk:
         body = {"message": message} | ({"conversation_id": self._conversation} if self._conversation else {})
         try:
             with words.status("Thinking"):
-                response = self._http.post(f"/api/{self._user}/chat", json=body)
+                response = self._http.post(f"/api/{quote(self._user, safe='')}/chat", json=body)
             answer = cast("dict[str, Any]", response.json())
         except (httpx2.HTTPError, ValueError) as error:
             words.print(f"The answer did not arrive ({type(error).__name__}).", markup=False)

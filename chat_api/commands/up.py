@@ -94,7 +94,7 @@ def _wanted() -> bool:
 
 
 def _say_ready(settings: Settings, chosen: ChosenModel | None, local: LocalModel | None) -> None:
-    base = f"http://{settings.api_host}:{settings.api_port}"
+    base = settings.public_address(settings.api_host, settings.api_port)
     words.print(f"Model      {_model(chosen, local)}", markup=False)
     words.print(f"API        {base}   (reference: {base}/docs)")
     words.print(f"MCP        {base}/mcp")

@@ -5,26 +5,45 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from chat_api.conversations.models import Message
+from chat_api.providers.tool_calls import told
 
 __all__ = ["Item", "to_items"]
 
 Item: TypeAlias = dict[str, Any]
 """An input item of the OpenAI Responses API."""
 
-_CHARACTERS_A_TOKEN: Final = 4
+_BYTES_A_TOKEN: Final = 4
+_LONGEST_OUTPUT: Final = 50_000
+_SHORT_OUTPUT: Final = 500
 
 
 def to_items(messages: Sequence[Message], text: str, *, tokens: int) -> list[Item]:
     """The newest whole turns of `messages` that fit in an estimated `tokens`, then the new user `text`."""
-    room = tokens * _CHARACTERS_A_TOKEN - len(text)
+    room = tokens * _BYTES_A_TOKEN - len(text.encode())
     kept: list[list[Item]] = []
     for turn in reversed(list(_turns(messages))):
-        items = [item for message in turn for item in _items(message)]
-        room -= len(json.dumps(items, ensure_ascii=False))
-        if room < 0:
+        items = _fitting(turn, room)
+        if items is None:
             break
+        room -= _size(items)
         kept.append(items)
     return [*(item for items in reversed(kept) for item in items), {"role": "user", "content": text}]
+
+
+def _fitting(turn: Sequence[Message], room: int) -> list[Item] | None:
+    """The turn's items; with its tools' results cut short where it does not fit; None where even so."""
+    for longest in (_LONGEST_OUTPUT, _SHORT_OUTPUT):
+        items = [item for message in turn for item in _items(message, longest)]
+        if not turn[-1].content or turn[-1].role == "user":
+            # Some models refuse two user messages in a row.
+            items.append({"role": "assistant", "content": "(There was no answer.)"})
+        if _size(items) <= room:
+            return items
+    return None
+
+
+def _size(items: Sequence[Item]) -> int:
+    return len(json.dumps(items, ensure_ascii=False).encode())
 
 
 def _turns(messages: Sequence[Message]) -> Iterable[list[Message]]:
@@ -41,19 +60,12 @@ def _turns(messages: Sequence[Message]) -> Iterable[list[Message]]:
         yield turn
 
 
-def _items(message: Message) -> Iterable[Item]:
+def _items(message: Message, longest: int) -> Iterable[Item]:
     for number, call in enumerate(message.tool_calls):
         # Every call goes with its output: a provider refuses one without the other.
         call_id = f"{message.id.hex}{number}"
         arguments = json.dumps(call["args"], ensure_ascii=False)
         yield {"type": "function_call", "call_id": call_id, "name": call["tool"], "arguments": arguments}
-        yield {"type": "function_call_output", "call_id": call_id, "output": output(call)}
+        yield {"type": "function_call_output", "call_id": call_id, "output": told(call, longest=longest)}
     if message.content:
         yield {"role": message.role, "content": message.content}
-
-
-def output(call: dict[str, Any]) -> str:
-    """What the model is told that `call` returned."""
-    if call.get("error"):
-        return str(call["error"])
-    return json.dumps(call["result"], ensure_ascii=False)

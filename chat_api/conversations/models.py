@@ -30,6 +30,7 @@ class Message(Table, table=True):
     __table_args__: ClassVar[tuple[Any, ...]] = (
         UniqueConstraint("user_id", "conversation_id", "position", name="messages_position"),
         CheckConstraint("role IN ('user', 'assistant')", name="messages_role"),
+        Index("messages_conversation", "conversation_id"),
     )
 
     user_id: UUID

@@ -9,6 +9,7 @@ import anyio
 import httpx2
 
 from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
+from chat_api.providers.tool_calls import clean_text
 
 __all__ = ["Completion", "CompletionClient", "FunctionCall"]
 
@@ -110,7 +111,7 @@ def _call(function: Mapping[str, Any]) -> FunctionCall:
     arguments = function.get("arguments") or "{}"
     # Some servers send the object itself where the protocol wants its text.
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return FunctionCall(_clean(str(function["name"]))[:_LONGEST_NAME], text)
+    return FunctionCall(clean_text(str(function["name"]))[:_LONGEST_NAME], text)
 
 
 def _text(content: Any) -> str:
@@ -120,9 +121,4 @@ def _text(content: Any) -> str:
         return "".join(str(part["text"]) for part in parts if part.get("type") == "text")
     if content is not None and not isinstance(content, str):
         raise TypeError("content that is no text")
-    return _clean(content or "")
-
-
-def _clean(text: str) -> str:
-    """The text without what Postgres cannot keep: NUL, and surrogates that stand alone."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return clean_text(content or "")

@@ -1,10 +1,10 @@
 """Finding the model that answers: the one that is named, or the first that is there."""
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-import anyio
 import httpx2
 
 from chat_api.providers.errors import NoProvider, ProviderUnreachable
@@ -75,18 +75,27 @@ class Providers:
         self._named = named
         self._chosen: ChosenModel | None = None
         self._chosen_until = 0.0
-        self._choosing = anyio.Lock()
+        self._search: asyncio.Task[ChosenModel] | None = None
 
     async def choose(self) -> ChosenModel:
         """The model for the next turn.
 
         Raises NoProvider where none answers, ProviderUnreachable where the named one does not.
         """
-        async with self._choosing:
-            if self._chosen is None or time.monotonic() >= self._chosen_until:
-                self._chosen = await self._find()
-                self._chosen_until = time.monotonic() + _CHOICE_LIFETIME
+        if self._chosen is not None and time.monotonic() < self._chosen_until:
             return self._chosen
+        if self._search is None:
+            self._search = asyncio.create_task(self._look())
+        # All who wait share one search, and its failure: nobody waits for the same silence twice.
+        return await asyncio.shield(self._search)
+
+    async def _look(self) -> ChosenModel:
+        try:
+            self._chosen = await self._find()
+            self._chosen_until = time.monotonic() + _CHOICE_LIFETIME
+            return self._chosen
+        finally:
+            self._search = None
 
     def forget(self) -> None:
         """Look again at the next turn: the chosen one has failed."""

@@ -1,30 +1,30 @@
-"""Who drives which run: a lease that its process renews, so that a dead one's runs do not stay live."""
+"""Who drives which run: a lease that its process renews, so that a dead one's runs do not stay live.
+
+The lease is set and judged by the database's clock, which all replicas share.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
+from chat_api.runs.errors import Interrupted
 from chat_api.runs.models import Run
 from kit.postgres import Db
 from kit.postgres.tables import now
 
-__all__ = ["end_expired", "keep_leases", "lease_end"]
+__all__ = ["end_expired", "keep_leases"]
 
 _LEASE: Final = timedelta(seconds=10)
 _HEARTBEAT: Final = 3.0
 _log = structlog.get_logger(__name__)
-
-
-def lease_end() -> datetime:
-    return now() + _LEASE
 
 
 async def end_expired(db: Db, user_id: UUID, conversation_id: UUID) -> bool:
@@ -32,6 +32,7 @@ async def end_expired(db: Db, user_id: UUID, conversation_id: UUID) -> bool:
 
     Returns whether there is none left.
     """
+    stopped = Interrupted()
     live = (
         col(Run.user_id) == user_id,
         col(Run.conversation_id) == conversation_id,
@@ -39,8 +40,8 @@ async def end_expired(db: Db, user_id: UUID, conversation_id: UUID) -> bool:
     )
     expired = (
         update(Run)
-        .where(*live, col(Run.lease_until) < now())
-        .values(status="failed", error={"code": "interrupted"}, finished_at=now())
+        .where(*live, col(Run.lease_until) < func.now())
+        .values(status="failed", error={"code": stopped.code, "message": stopped.message}, finished_at=now())
     )
     async with db.begin() as session:
         await session.execute(expired)
@@ -67,7 +68,7 @@ async def _renew_forever(db: Db, live: Collection[UUID]) -> None:
         renewal = (
             update(Run)
             .where(col(Run.id).in_(live), col(Run.status) == "running")
-            .values(lease_until=lease_end())
+            .values(lease_until=func.now() + _LEASE)
         )
         try:
             async with db.begin() as session:

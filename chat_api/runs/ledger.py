@@ -1,5 +1,6 @@
 """The two transactions of a turn, each one statement: before the model, and after it."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -7,11 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from chat_api.conversations.service import ConversationNotFound, Place
 from chat_api.runs.errors import ConversationBusy, Interrupted
-from chat_api.runs.lease import end_expired, lease_end
+from chat_api.runs.lease import end_expired
 from chat_api.runs.models import ONE_LIVE_RUN
 from kit.ids import new_id
 from kit.postgres import Db
@@ -21,6 +22,7 @@ from kit.tokens import Identity
 
 __all__ = ["Acknowledged", "Outcome", "acknowledge", "conclude"]
 
+_PAUSE_SECONDS: Final = 1.0
 _NEW_CONVERSATION: Final = text(
     """
     WITH person AS (
@@ -31,7 +33,7 @@ _NEW_CONVERSATION: Final = text(
         VALUES (:conversation_id, :user_id, 2, :at, :at)
     ), run AS (
         INSERT INTO runs (id, user_id, conversation_id, status, lease_owner, lease_until, created_at)
-        VALUES (:run_id, :user_id, :conversation_id, 'running', :worker, :lease_until, :at)
+        VALUES (:run_id, :user_id, :conversation_id, 'running', :worker, now() + interval '10 seconds', :at)
     )
     INSERT INTO messages
         (id, user_id, conversation_id, run_id, position, role, content, tool_calls, created_at)
@@ -47,7 +49,8 @@ _NEXT_TURN: Final = text(
         RETURNING next_position - 2 AS position
     ), run AS (
         INSERT INTO runs (id, user_id, conversation_id, status, lease_owner, lease_until, created_at)
-        SELECT :run_id, :user_id, :conversation_id, 'running', :worker, :lease_until, :at FROM place
+        SELECT :run_id, :user_id, :conversation_id, 'running', :worker, now() + interval '10 seconds', :at
+        FROM place
     )
     INSERT INTO messages
         (id, user_id, conversation_id, run_id, position, role, content, tool_calls, created_at)
@@ -115,7 +118,6 @@ async def acknowledge(
         "run_id": run_id,
         "message_id": new_id(),
         "worker": worker,
-        "lease_until": lease_end(),
         "content": content,
         "at": now(),
     }
@@ -156,6 +158,12 @@ async def conclude(db: Db, worker: UUID, turn: Acknowledged, outcome: Outcome) -
         "answered": outcome.error is None or bool(outcome.tool_calls),
         "at": at,
     }
-    if not await db.run(_END, parameters):
+    try:
+        ended = await db.run(_END, parameters)
+    except (OperationalError, InterfaceError):
+        # Once more, for a database that was away for a moment: an end that was kept is not kept twice.
+        await asyncio.sleep(_PAUSE_SECONDS)
+        ended = await db.run(_END, parameters)
+    if not ended:
         raise Interrupted
     return at

@@ -21,6 +21,7 @@ class Run(Table, table=True):
     __tablename__: ClassVar[str] = "runs"
     __table_args__: ClassVar[tuple[Any, ...]] = (
         CheckConstraint("status IN ('running', 'completed', 'failed')", name="runs_status"),
+        Index("runs_conversation", "conversation_id"),
         Index(
             ONE_LIVE_RUN,
             "user_id",

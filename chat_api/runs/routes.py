@@ -30,7 +30,7 @@ async def _utf8_body(request: Request) -> None:
 router = APIRouter(tags=["chat"], dependencies=[Depends(_utf8_body)])
 
 
-@router.post("/api/{user_id}/chat", response_model_exclude_none=True)
+@router.post("/api/{user_id:path}/chat")
 async def chat(request: Request, caller: PathOwner, body: ChatRequest) -> ChatResponse:
     """Say something to the assistant and get its answer, with the tools that it used."""
     result = await take_turn(cast("TurnDeps", request.state.turns), caller, body)

@@ -87,7 +87,7 @@ async def _answer(deps: TurnDeps, turn: Acknowledged, message: str) -> TurnResul
         raise
     except asyncio.CancelledError:
         stopped = Interrupted()
-        await asyncio.shield(_conclude(deps, turn, chosen, user, stopped))
+        await _conclude(deps, turn, chosen, user, stopped)
         raise stopped from None
     except Exception:
         # Whatever it was, the conversation must not stay taken until the lease runs out.
@@ -122,7 +122,7 @@ async def _conclude(
         provider=chosen.provider.name if chosen else None,
         model=chosen.name if chosen else None,
     )
-    return await conclude(deps.db, deps.worker, turn, outcome)
+    return await asyncio.shield(conclude(deps.db, deps.worker, turn, outcome))
 
 
 async def hand_over(deps: TurnDeps) -> None:

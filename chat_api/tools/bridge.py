@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
+import structlog
 from agents import FunctionTool, Tool
 from agents.tool_context import ToolContext
 from mcp.shared.exceptions import MCPError
@@ -15,13 +16,17 @@ from mcp_types import Tool as McpTool
 from pydantic import ValidationError
 
 from chat_api.providers.chat_model import NOT_JSON
+from chat_api.providers.tool_calls import keepable, told
 from chat_api.tools.connections import Connection
 from chat_api.tools.errors import ToolServerUnreachable
 
 __all__ = ["ToolBridge", "ToolUser"]
 
+_log = structlog.get_logger(__name__)
 _LIST_LIFETIME: Final = 60.0
-_LONGEST_OUTPUT: Final = 100_000
+_LIST_TIMEOUT: Final = 10.0
+_FAILURE_LIFETIME: Final = 1.0
+_INTERRUPTED: Final = "The call was interrupted; it may or may not have happened."
 _SEND_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
 _FAILURES: Final = (MCPError, RuntimeError, OSError, ValidationError)
 
@@ -51,27 +56,36 @@ class ToolBridge:
         self._listing = anyio.Lock()
 
     async def equip(self, user: ToolUser) -> None:
-        """Give `user` the tools there are. Raises ToolServerUnreachable."""
+        """Give `user` the tools there are, or were a moment ago. Raises ToolServerUnreachable."""
         if time.monotonic() >= self._listed_until:
             async with self._listing:
                 if time.monotonic() >= self._listed_until:
-                    self._tools = [self._function_tool(tool) for tool in await self._list(user)]
-                    self._listed_until = time.monotonic() + _LIST_LIFETIME
+                    await self._renew(user)
+        if not self._tools:
+            raise ToolServerUnreachable
         user.tools = self._tools
+
+    async def _renew(self, user: ToolUser) -> None:
+        """List the tools anew; a failure is remembered, so that turns do not wait for it one by one."""
+        lifetime = _FAILURE_LIFETIME
+        try:
+            with anyio.fail_after(_LIST_TIMEOUT):
+                self._tools = [self._function_tool(tool) for tool in await self._list(user)]
+            lifetime = _LIST_LIFETIME
+        except _FAILURES as error:
+            _log.warning("tools_not_listed", reason=type(error).__name__)
+        self._listed_until = time.monotonic() + lifetime
 
     async def _list(self, user: ToolUser) -> list[McpTool]:
         found: list[McpTool] = []
         cursor = None
-        try:
-            async with self._connection.acting_as(user.token()):
-                while True:
-                    page = await self._connection.client.list_tools(cursor=cursor)
-                    found += page.tools
-                    cursor = page.next_cursor
-                    if cursor is None:
-                        return found
-        except _FAILURES as error:
-            raise ToolServerUnreachable from error
+        async with self._connection.acting_as(user.token()):
+            while True:
+                page = await self._connection.client.list_tools(cursor=cursor)
+                found += page.tools
+                cursor = page.next_cursor
+                if cursor is None:
+                    return found
 
     def _function_tool(self, tool: McpTool) -> FunctionTool:
         async def invoke(context: ToolContext[ToolUser], arguments: str) -> str:
@@ -82,32 +96,28 @@ class ToolBridge:
 
     async def _call(self, name: str, text: str, user: ToolUser) -> str:
         """Call the tool and return what the model is told; a failure is told, not raised."""
-        call: dict[str, Any] = {"tool": name, "args": {}, "result": None}
+        call: dict[str, Any] = {"tool": name, "args": {}, "result": None, "error": _INTERRUPTED}
         user.calls.append(call)
         arguments: dict[str, Any] = json.loads(text)
         if arguments == {NOT_JSON: True}:
             call["error"] = _SEND_JSON
             return _SEND_JSON
-        call["args"] = arguments
+        call["args"] = keepable(arguments)
         try:
             async with self._connection.acting_as(user.token()):
                 result = await self._connection.client.call_tool(name, arguments)
         except _FAILURES:
             call["error"] = "The tool server did not answer; the call may not have happened."
         else:
-            call["error" if result.is_error else "result"] = _content(result)
-        return _told(call)
+            call["result"] = None if result.is_error else keepable(_content(result))
+            call["error"] = keepable(_text(result)) if result.is_error else None
+        return told(call)
 
 
 def _content(result: CallToolResult) -> Any:
     """The structured result where there is one, else the text."""
-    if result.structured_content is not None:
-        return result.structured_content
+    return _text(result) if result.structured_content is None else result.structured_content
+
+
+def _text(result: CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-
-
-def _told(call: dict[str, Any]) -> str:
-    if "error" in call:
-        return str(call["error"])
-    text = json.dumps(call["result"], ensure_ascii=False)
-    return text if len(text) <= _LONGEST_OUTPUT else f"{text[:_LONGEST_OUTPUT]} (cut here: it is too long)"

@@ -43,7 +43,9 @@ class _BearerOfTheCall(httpx2.Auth):
     """Sends the token of the call at hand, and nothing at all where there is none."""
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response]:
-        request.headers["Authorization"] = f"Bearer {_bearer.get()}"
+        token = _bearer.get(None)
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
         yield request
 
 

@@ -41,6 +41,7 @@ async def open_db(url: str, *, pool_size: int = _POOL_SIZE) -> AsyncGenerator[Db
         psycopg_url(url),
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=_POOL_TIMEOUT,
         connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "turnlog"},
     )

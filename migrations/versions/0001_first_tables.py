@@ -96,6 +96,7 @@ def _create_messages() -> None:
         sa.UniqueConstraint("user_id", "conversation_id", "position", name="messages_position"),
         sa.CheckConstraint("role IN ('user', 'assistant')", name="messages_role"),
     )
+    op.create_index("messages_conversation", "messages", ["conversation_id"])
 
 
 def _create_runs() -> None:
@@ -115,6 +116,7 @@ def _create_runs() -> None:
         _time("finished_at", nullable=True),
         sa.CheckConstraint("status IN ('running', 'completed', 'failed')", name="runs_status"),
     )
+    op.create_index("runs_conversation", "runs", ["conversation_id"])
     op.create_index(
         "runs_one_live_a_conversation",
         "runs",

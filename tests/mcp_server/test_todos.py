@@ -92,6 +92,8 @@ async def test_a_todo_of_somebody_else_does_not_exist(connect: Connect) -> None:
         ("add_todo", {"title": "x", "priority": "SECRET"}, "one of low, normal, high"),
         ("add_todo", {"title": "x", "colour": "SECRET"}, "takes only these arguments: title, due"),
         ("add_todo", {"title": "x", "due": "SECRET"}, "ISO 8601"),
+        ("add_todo", {"title": "x", "due": "9999-12-31T23:59-12:00"}, "ISO 8601"),
+        ("add_todo", {"title": "x", "due": "0001-01-01T00:00+14:00"}, "ISO 8601"),
         ("add_todo", {"title": "a\x00SECRET"}, "NUL"),
         ("list_todos", {"limit": 1000}, "a whole number from 1 to 100"),
         ("list_todos", {"cursor": "SECRET"}, "cursor"),
