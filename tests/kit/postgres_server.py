@@ -42,6 +42,8 @@ class Server:
         self.start()
 
     def close(self) -> None:
+        # The wheel knows only the process that it started itself.
+        self._pg_ctl("stop", "-m", "fast")
         self._server.cleanup()
 
     def _pg_ctl(self, *arguments: str) -> None:
