@@ -36,11 +36,13 @@ def parse_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> M
     """
     text = text.strip()
     moment = _iso(text, zone) or _plain(text, (now or datetime.now(zone)).astimezone(zone), zone)
-    if moment is None or not _FIRST_YEAR <= moment.at.year <= _LAST_YEAR:
+    if moment is None:
         raise ToolError(
             "That is no date or time. Send ISO 8601 such as 2026-11-21T17:00, "
             "or plain words such as tomorrow 5pm."
         )
+    if not _FIRST_YEAR <= moment.at.year <= _LAST_YEAR:
+        raise ToolError(f"That date is out of range: send one from {_FIRST_YEAR} to {_LAST_YEAR}.")
     return moment
 
 

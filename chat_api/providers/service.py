@@ -123,6 +123,14 @@ async def list_models(provider: Provider) -> list[str] | None:
             response.raise_for_status()
             found = response.json()["data"]
             names = [str(model["id"]) for model in found]
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError):
+    except (
+        httpx2.HTTPError,
+        httpx2.InvalidURL,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return None
     return [name for name in names if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
