@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from chat_api.conversations.models import Message
-from chat_api.providers.tool_calls import told
+from chat_api.providers.tool_calls import LONGEST_RESULT, told
 
 __all__ = ["Item", "to_items"]
 
@@ -13,7 +13,6 @@ Item: TypeAlias = dict[str, Any]
 """An input item of the OpenAI Responses API."""
 
 _BYTES_A_TOKEN: Final = 4
-_LONGEST_OUTPUT: Final = 50_000
 _SHORT_OUTPUT: Final = 500
 
 
@@ -32,7 +31,7 @@ def to_items(messages: Sequence[Message], text: str, *, tokens: int) -> list[Ite
 
 def _fitting(turn: Sequence[Message], room: int) -> list[Item] | None:
     """The turn's items; with its tools' results cut short where it does not fit; None where even so."""
-    for longest in (_LONGEST_OUTPUT, _SHORT_OUTPUT):
+    for longest in (LONGEST_RESULT, _SHORT_OUTPUT):
         items = [item for message in turn for item in _items(message, longest)]
         if not turn[-1].content or turn[-1].role == "user":
             # Some models refuse two user messages in a row.

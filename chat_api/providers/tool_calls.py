@@ -4,28 +4,33 @@ import json
 from math import isfinite
 from typing import Any, Final, cast
 
-__all__ = ["clean_text", "keepable", "told"]
+__all__ = ["LONGEST_RESULT", "clean_text", "keepable", "told"]
 
-_LONGEST_RESULT: Final = 50_000
+LONGEST_RESULT: Final = 50_000
+"""Characters of a result that are kept, and told, at most."""
 
 
-def told(call: dict[str, Any], *, longest: int = _LONGEST_RESULT) -> str:
+def told(call: dict[str, Any], *, longest: int = LONGEST_RESULT) -> str:
     """What a model is told that `call` came to, in `longest` characters at most."""
     error = call.get("error")
     text = str(error) if error else json.dumps(call.get("result"), ensure_ascii=False)
-    return text if len(text) <= longest else f"{text[:longest]} (cut here: it is too long)"
+    return _cut(text, longest)
 
 
 def keepable(value: Any) -> Any:
     """`value`, which came as JSON, without what Postgres cannot keep; cut where it is too long."""
     cleaned = _clean(value)
     text = json.dumps(cleaned, ensure_ascii=False)
-    return cleaned if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]} (cut here: it is too long)"
+    return cleaned if len(text) <= LONGEST_RESULT else _cut(text, LONGEST_RESULT)
 
 
 def clean_text(text: str) -> str:
     """The text without what Postgres cannot keep: NUL, and surrogates that stand alone."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} (cut here: it is too long)"
 
 
 def _clean(value: Any) -> Any:

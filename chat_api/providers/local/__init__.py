@@ -3,7 +3,6 @@
 from chat_api.providers.local.fetch import fetch, given_model
 from chat_api.providers.local.model import (
     CONTEXT_TOKENS,
-    IDENTITY,
     MAX_TOKENS,
     MAX_TOOL_ROUNDS,
     MODEL_NAME,
@@ -15,7 +14,6 @@ from chat_api.providers.local.provider import as_provider
 
 __all__ = [
     "CONTEXT_TOKENS",
-    "IDENTITY",
     "MAX_TOKENS",
     "MAX_TOOL_ROUNDS",
     "MODEL_NAME",

@@ -6,7 +6,6 @@ from typing import Final
 
 __all__ = [
     "CONTEXT_TOKENS",
-    "IDENTITY",
     "MAX_TOKENS",
     "MAX_TOOL_ROUNDS",
     "MODEL_NAME",
@@ -25,8 +24,6 @@ TEMPERATURE: Final = 0.2
 
 # The server knows no parallel_tool_calls=false; the end of a call's block followed by another one is the end.
 STOP: Final = ("\n```\n```", "\n```\n\n```")
-
-IDENTITY: Final = f"You are Turnlog, an assistant. You run as {MODEL_NAME} on the user's own computer."
 
 
 @dataclass(frozen=True, slots=True)
