@@ -1,78 +1,46 @@
-"""The Agents SDK's `Model` without the openai client's transforms, which cost a third of a turn."""
+"""Asking a model in the words of the Agents SDK, and answering in them."""
 
-import json
-import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
-from agents import (
-    AgentOutputSchemaBase,
-    FunctionTool,
-    Handoff,
-    ModelResponse,
-    ModelSettings,
-    ModelTracing,
-    OpenAIChatCompletionsModel,
-    Tool,
-    TResponseInputItem,
-    Usage,
-)
+from agents import FunctionTool, ModelResponse, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.models.chatcmpl_converter import Converter
-from openai import AsyncOpenAI
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
-from openai.types.responses.response_prompt_param import ResponsePromptParam
-from typing_extensions import override
 
 from chat_api.providers.completions import Completion, CompletionClient, FunctionCall
-from kit.ids import new_id
+from chat_api.providers.tool_calls import NOT_JSON
 
-__all__ = ["NOT_JSON", "ChatModel"]
+__all__ = ["NOT_JSON", "ChatModel", "model_response"]
 
-NOT_JSON: Final = "not_json"
-"""The one argument of a call whose arguments cannot be used: what goes back to a model must be JSON."""
-
-_REFUSED: Final = json.dumps({NOT_JSON: True})
-_DEEPEST: Final = 100
 _FAKE_ID: Final = "__fake_id__"
-_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class ChatModel(OpenAIChatCompletionsModel):
-    """Whole answers go past the openai client; streamed ones still go through it."""
+class ChatModel:
+    """A model of one server, by name."""
 
     def __init__(self, name: str, client: CompletionClient) -> None:
-        super().__init__(
-            name,
-            AsyncOpenAI(
-                base_url=client.base_url,
-                api_key=client.api_key,
-                http_client=client.http,
-                timeout=client.timeout_seconds,
-            ),
-        )
         self._name: Final = name
-        self._completions: Final = client
+        self._client: Final = client
 
-    @override
-    async def get_response(
+    async def reply(
         self,
-        system_instructions: str | None,
-        input: str | list[TResponseInputItem],
-        model_settings: ModelSettings,
+        instructions: str | None,
+        items: Sequence[TResponseInputItem] | str,
+        settings: ModelSettings,
         tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        tracing: ModelTracing,
-        previous_response_id: str | None = None,
-        conversation_id: str | None = None,
-        prompt: ResponsePromptParam | None = None,
-    ) -> ModelResponse:
-        messages = cast("list[dict[str, Any]]", Converter.items_to_messages(input, model=self._name))
-        if system_instructions:
-            messages.insert(0, {"role": "system", "content": system_instructions})
-        body: dict[str, Any] = {"model": self._name, "messages": messages, **_options(model_settings)}
+        on_text: Callable[[str], None],
+    ) -> Completion:
+        """Ask for the answer to `items`; `on_text` gets each piece of its text as it arrives.
+
+        Raises ProviderUnreachable, ProviderTimeout or ProviderFailed; `on_text` may have been called by then.
+        """
+        messages = cast("list[dict[str, Any]]", Converter.items_to_messages(items, model=self._name))
+        if instructions:
+            messages.insert(0, {"role": "system", "content": instructions})
+        body: dict[str, Any] = {"model": self._name, "messages": messages, **_options(settings)}
         if tools:
             body["tools"] = [_tool(tool) for tool in tools]
-        return _response(await self._completions.complete(body))
+        return await self._client.complete(body, on_text)
 
 
 def _options(settings: ModelSettings) -> dict[str, Any]:
@@ -98,7 +66,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
     }
 
 
-def _response(completion: Completion) -> ModelResponse:
+def model_response(completion: Completion) -> ModelResponse:
     """The completion as the SDK wants it; built without validation, for it is our own."""
     output: list[Any] = [_function_call(call) for call in completion.calls]
     if completion.text:
@@ -117,35 +85,10 @@ def _response(completion: Completion) -> ModelResponse:
 
 
 def _function_call(call: FunctionCall) -> ResponseFunctionToolCall:
-    # The ids are ours: not every server makes them, and some make the same one twice.
     return ResponseFunctionToolCall.model_construct(
         id=_FAKE_ID,
-        call_id=f"call_{new_id().hex}",
+        call_id=call.call_id,
         name=call.name,
-        arguments=_object(call.arguments),
+        arguments=call.arguments,
         type="function_call",
     )
-
-
-def _object(text: str) -> str:
-    """`text` where it is a JSON object that can be kept: no NUL, lone surrogate, NaN; not too deep."""
-    try:
-        value = json.loads(text)
-        kept = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        kept.encode()
-    except (ValueError, RecursionError):
-        return _REFUSED
-    usable = isinstance(value, dict) and not _NUL.search(kept) and not _is_deep(value)
-    return text if usable else _REFUSED
-
-
-def _is_deep(value: Any, left: int = _DEEPEST) -> bool:
-    """Whether `value` nests further than the SDK and the database follow."""
-    match value:
-        case dict():
-            parts = list(cast("dict[str, Any]", value).values())
-        case list():
-            parts = cast("list[Any]", value)
-        case _:
-            return False
-    return left == 0 or any(_is_deep(part, left - 1) for part in parts)

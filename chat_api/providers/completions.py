@@ -1,22 +1,28 @@
-"""Asking an OpenAI-compatible server for a chat completion, and reading what it says."""
+"""Asking an OpenAI-compatible server for a chat completion, and reading what it says as it says it."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
 
-import anyio
 import httpx2
 
+from chat_api.providers.answers import BROKEN, Answer, BrokenOff, Completion, FunctionCall
 from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
-from chat_api.providers.tool_calls import clean_text
+from chat_api.providers.stream import LONGEST, Lines, TooLong
 
 __all__ = ["Completion", "CompletionClient", "FunctionCall"]
 
 _TRIES: Final = 2
 _PAUSE_SECONDS: Final = 0.5
-_LONGEST_NAME: Final = 128
+_CALL_SILENCES: Final = 10
+_LAST_BYTES_SECONDS: Final = 0.25
 _PASSING: Final = frozenset({429, 502, 503})
+_BROKEN_CONNECTION: Final = (httpx2.NetworkError, httpx2.RemoteProtocolError)
+_STREAM: Final = {"stream": True, "stream_options": {"include_usage": True}}
+_DONE: Final = b"[DONE]"
+_TOO_LONG: Final = "The model's answer is too long to be kept."
 _REASONS: Final = {
     401: "it does not accept the API key",
     403: "it does not accept the API key",
@@ -24,101 +30,156 @@ _REASONS: Final = {
     429: "it has too much to do",
 }
 
-
-@dataclass(frozen=True, slots=True)
-class FunctionCall:
-    """A tool that the model wants called; `arguments` is its text, which may not be JSON."""
-
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What a model said; the tokens are as the server counts them."""
-
-    text: str
-    calls: tuple[FunctionCall, ...]
-    input_tokens: int
-    output_tokens: int
+OnText: TypeAlias = Callable[[str], None]
+Said = TypeVar("Said")
+Arguments = TypeVarTuple("Arguments")
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionClient:
-    """One server. `timeout_seconds` bounds a call, its second try included."""
+    """One server. It may be silent for `silence` seconds, and a whole call may take ten times that."""
 
     http: httpx2.AsyncClient
     base_url: str
     api_key: str
-    timeout_seconds: float
+    silence: float
 
-    async def complete(self, body: Mapping[str, Any]) -> Completion:
+    async def complete(self, body: Mapping[str, Any], on_text: OnText) -> Completion:
         """Send a chat completion request (OpenAI API, `POST /chat/completions`).
+
+        `on_text` gets each piece of the text as it arrives; together they are the text of the completion.
 
         Raises ProviderUnreachable, ProviderTimeout, or ProviderFailed for a refusal and for an answer that is
         none.
         """
+        request = json.dumps({**body, **_STREAM}, ensure_ascii=False).encode()
         try:
-            with anyio.fail_after(self.timeout_seconds):
-                return _read(await self._post(json.dumps(body, ensure_ascii=False).encode()))
+            return await _Call(self, request, on_text).made()
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise ProviderTimeout("The model took too long to answer.") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ProviderUnreachable("The model's server cannot be reached.") from error
 
-    async def _post(self, body: bytes) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"}
-        url = f"{self.base_url}/chat/completions"
+
+class _Call:
+    """One call, with a second try where the first one came to nothing."""
+
+    def __init__(self, client: CompletionClient, request: bytes, on_text: OnText) -> None:
+        self._client = client
+        self._request = request
+        self._on_text = on_text
+        self._time = asyncio.get_running_loop().time
+        self._end = self._time() + client.silence * _CALL_SILENCES
+        self._patience = asyncio.timeout(None)
+        self._answer = Answer()
+        self._has_spoken = False
+        self._is_done = False
+
+    async def made(self) -> Completion:
+        try:
+            async with self._patience:
+                status = await self._asked()
+        except (TimeoutError, *_BROKEN_CONNECTION):
+            # Not every server ends a connection as it ought to, once all is said.
+            if not self._answer.is_finished:
+                raise
+        else:
+            _check(status)
+        if not self._answer.is_finished:
+            raise ProviderFailed("The model's server broke off half way through its answer.")
+        self._say(self._answer.rest())
+        return _understood(self._answer.completion, len(self._request))
+
+    async def _asked(self) -> int:
+        """Ask, twice where need be; return the status."""
         for _ in range(_TRIES - 1):
             try:
-                response = await self.http.post(url, content=body, headers=headers)
-            except (httpx2.NetworkError, httpx2.RemoteProtocolError):
+                status = await self._ask()
+            except _BROKEN_CONNECTION:
                 # A connection that was kept may have been closed by the server meanwhile.
+                if self._has_spoken or self._answer.is_finished:
+                    raise
+                self._answer = Answer()
                 continue
-            if response.status_code not in _PASSING:
-                return response
-            await anyio.sleep(_PAUSE_SECONDS)
-        return await self.http.post(url, content=body, headers=headers)
+            if status not in _PASSING:
+                return status
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return await self._ask()
+
+    async def _ask(self) -> int:
+        self._hear()
+        url = f"{self._client.base_url}/chat/completions"
+        headers = {
+            "Authorization": f"Bearer {self._client.api_key}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        async with self._client.http.stream("POST", url, content=self._request, headers=headers) as response:
+            if response.status_code < httpx2.codes.BAD_REQUEST:
+                await self._read(response)
+            return response.status_code
+
+    async def _read(self, response: httpx2.Response) -> None:
+        lines = Lines()
+        if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            async for piece in response.aiter_bytes():
+                self._hear()
+                self._take(_understood(lines.feed, piece))
+            self._take(_understood(lines.rest))
+            return
+        body = await self._body(response)
+        if body.startswith(b"data:"):
+            self._take([*_understood(lines.feed, body), *_understood(lines.rest)])
+        else:
+            self._say(_understood(self._answer.add_whole, body))
+
+    async def _body(self, response: httpx2.Response) -> bytes:
+        pieces: list[bytes] = []
+        left = LONGEST
+        async for piece in response.aiter_bytes():
+            self._hear()
+            left -= len(piece)
+            if left < 0:
+                raise ProviderFailed(_TOO_LONG)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _take(self, chunks: list[bytes]) -> None:
+        for data in chunks:
+            if self._is_done:
+                return
+            if data == _DONE:
+                self._answer.is_finished = self._is_done = True
+                # The connection is read to its end, so that it can be used again; but that is not waited for.
+                self._patience.reschedule(self._time() + _LAST_BYTES_SECONDS)
+            else:
+                self._say(_understood(self._answer.add, data))
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._has_spoken = True
+            self._on_text(text)
+
+    def _hear(self) -> None:
+        if not self._is_done:
+            self._patience.reschedule(min(self._time() + self._client.silence, self._end))
 
 
-def _read(response: httpx2.Response) -> Completion:
-    status = response.status_code
+def _check(status: int) -> None:
     if status >= httpx2.codes.BAD_REQUEST:
         reason = _REASONS.get(status, f"it answered with status {status}")
         raise ProviderFailed(
             f"The model's server refused the request: {reason}.", details={"provider_status": status}
         )
+
+
+def _understood(read: Callable[[*Arguments], Said], *arguments: *Arguments) -> Said:
+    """What `read` makes of what the server sent."""
     try:
-        return _completion(response.json())
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        return read(*arguments)
+    except BrokenOff as error:
+        raise ProviderFailed("The model's server broke its answer off with an error.") from error
+    except TooLong as error:
+        raise ProviderFailed(_TOO_LONG) from error
+    except BROKEN as error:
         raise ProviderFailed("The model's server gave an answer that makes no sense.") from error
-
-
-def _completion(body: Any) -> Completion:
-    """Read a completion object; whatever is amiss raises one of the errors that `_read` translates."""
-    message = body["choices"][0]["message"]
-    calls = tuple(_call(call["function"]) for call in message.get("tool_calls") or ())
-    text = _text(message.get("content")) or _text(message.get("refusal"))
-    if not text and not calls:
-        raise ValueError("neither words nor calls")
-    usage: dict[str, Any] = body.get("usage") or {}
-    return Completion(
-        text, calls, int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    )
-
-
-def _call(function: Mapping[str, Any]) -> FunctionCall:
-    arguments = function.get("arguments") or "{}"
-    # Some servers send the object itself where the protocol wants its text.
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return FunctionCall(clean_text(str(function["name"]))[:_LONGEST_NAME], text)
-
-
-def _text(content: Any) -> str:
-    """Text as it comes: a string, or a list of parts."""
-    if isinstance(content, list):
-        parts = cast("list[dict[str, Any]]", content)
-        return "".join(str(part["text"]) for part in parts if part.get("type") == "text")
-    if content is not None and not isinstance(content, str):
-        raise TypeError("content that is no text")
-    return clean_text(content or "")

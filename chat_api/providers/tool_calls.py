@@ -1,13 +1,21 @@
 """A tool call as it is kept, and as a model is told of it: the same now and whenever it is replayed."""
 
 import json
+import re
 from math import isfinite
 from typing import Any, Final, cast
 
-__all__ = ["LONGEST_RESULT", "clean_text", "keepable", "told"]
+__all__ = ["LONGEST_RESULT", "NOT_JSON", "clean_text", "is_object", "keepable", "told", "usable_arguments"]
+
+NOT_JSON: Final = "not_json"
+"""The one argument of a call whose arguments cannot be used: what goes back to a model must be JSON."""
 
 LONGEST_RESULT: Final = 50_000
 """Characters of a result that are kept, and told, at most."""
+
+_REFUSED: Final = json.dumps({NOT_JSON: True})
+_DEEPEST: Final = 100
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def told(call: dict[str, Any], *, longest: int = LONGEST_RESULT) -> str:
@@ -46,3 +54,35 @@ def _clean(value: Any) -> Any:
             return [_clean(member) for member in cast("list[Any]", value)]
         case _:
             return value
+
+
+def is_object(text: str) -> bool:
+    """Whether `text` is a JSON object, for all its length."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def usable_arguments(text: str) -> str:
+    """`text` where it is a JSON object that can be kept: no NUL, lone surrogate, NaN; not too deep."""
+    try:
+        value = json.loads(text)
+        kept = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        kept.encode()
+    except (ValueError, RecursionError):
+        return _REFUSED
+    usable = isinstance(value, dict) and not _NUL.search(kept) and not _is_deep(value)
+    return text if usable else _REFUSED
+
+
+def _is_deep(value: Any, left: int = _DEEPEST) -> bool:
+    """Whether `value` nests further than the SDK and the database follow."""
+    match value:
+        case dict():
+            parts = list(cast("dict[str, Any]", value).values())
+        case list():
+            parts = cast("list[Any]", value)
+        case _:
+            return False
+    return left == 0 or any(_is_deep(part, left - 1) for part in parts)

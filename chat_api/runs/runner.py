@@ -11,13 +11,18 @@ from agents import (
     MaxTurnsExceeded,
     Model,
     ModelBehaviorError,
+    ModelResponse,
+    ModelSettings,
     RunConfig,
     RunContextWrapper,
     Runner,
     Tool,
+    TResponseInputItem,
 )
+from typing_extensions import override
 
 from chat_api.conversations.history import Item
+from chat_api.providers.chat_model import ChatModel, model_response
 from chat_api.providers.errors import ProviderFailed
 from chat_api.runs.errors import TooManyRounds, TurnFailed
 from chat_api.tools.bridge import ToolUser
@@ -35,7 +40,32 @@ class Task:
 
     instructions: str
     items: Sequence[Item]
-    model: Model
+    model: ChatModel
+
+
+class _Model(Model):
+    """The model as the SDK asks for it: an answer as a whole."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    @override
+    async def get_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[TResponseInputItem],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        *_: Any,
+        **__: Any,
+    ) -> ModelResponse:
+        return model_response(
+            await self._model.reply(system_instructions, input, model_settings, tools, on_text=lambda _: None)
+        )
+
+    @override
+    def stream_response(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
 
 
 class _Assistant(Agent[ToolUser]):
@@ -67,7 +97,7 @@ async def drive(task: Task, user: ToolUser) -> Answer:
 
     Raises a Problem with a name for whatever goes wrong.
     """
-    agent = _Assistant(name="assistant", instructions=task.instructions, model=task.model)
+    agent = _Assistant(name="assistant", instructions=task.instructions, model=_Model(task.model))
     try:
         result = await Runner.run(
             agent,

@@ -1,0 +1,201 @@
+"""A model's answer, put together from what its server sends: chunk by chunk, or as a whole."""
+
+import json
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any, Final, cast
+
+from chat_api.providers.stream import LONGEST, Cleaner, TooLong, joined_pairs
+from chat_api.providers.tool_calls import clean_text, is_object, usable_arguments
+from kit.ids import new_id
+
+__all__ = ["BROKEN", "Answer", "BrokenOff", "Completion", "FunctionCall"]
+
+BROKEN: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What is raised where an answer is none."""
+
+_LONGEST_NAME: Final = 128
+_CALL_WEIGHT: Final = 256
+_BYTES_A_TOKEN: Final = 4
+_MOST_TOKENS: Final = 100_000_000
+
+
+class BrokenOff(Exception):
+    """The server says in the middle of an answer that it cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A tool that the model wants called: the id is ours, the arguments the text of a JSON object."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model said. The tokens are as its server counts them, or `estimated` where it does not."""
+
+    text: str
+    calls: tuple[FunctionCall, ...]
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that is on its way."""
+
+    id: str | None
+    name: str | None = None
+    arguments: StringIO = field(default_factory=StringIO)
+    at_once: bool = False
+
+    def made(self) -> FunctionCall:
+        if self.name is None:
+            raise ValueError("a call of nothing")
+        # The ids are ours: not every server makes them, and some make the same one twice.
+        return FunctionCall(
+            f"call_{new_id().hex}",
+            clean_text(joined_pairs(self.name))[:_LONGEST_NAME],
+            usable_arguments(joined_pairs(self.arguments.getvalue()) or "{}"),
+        )
+
+
+class Answer:
+    """Takes the bodies that a server sends; what is amiss in one raises one of BROKEN."""
+
+    def __init__(self) -> None:
+        self.is_finished = False
+        self._text = StringIO()
+        self._cleaner = Cleaner()
+        self._calls: list[_Call] = []
+        self._by_index: dict[Any, _Call] = {}
+        self._usage: dict[str, Any] = {}
+        self._size = 0
+
+    def add(self, data: bytes) -> str:
+        """Take a chunk of a stream; return its text. Raises BrokenOff too."""
+        body = json.loads(data)
+        if body.get("error"):
+            raise BrokenOff
+        choice = self._choice(body)
+        message: dict[str, Any] = choice.get("delta") or choice.get("message") or {}
+        for fragment in message.get("tool_calls") or ():
+            self._add_fragment(fragment)
+        if choice.get("finish_reason"):
+            self.is_finished = True
+        return self._add_text(message)
+
+    def add_whole(self, data: bytes) -> str:
+        """Take a whole answer; return its text."""
+        choice = self._choice(json.loads(data))
+        message = choice["message"]
+        for call in message.get("tool_calls") or ():
+            self._fill(self._begin(None), call["function"])
+        self.is_finished = True
+        return self._add_text(message)
+
+    def rest(self) -> str:
+        """The last of the text."""
+        return self._keep(self._cleaner.rest())
+
+    def completion(self, request_bytes: int) -> Completion:
+        """What it all comes to; the size of the request serves where the server did not count."""
+        text = self._text.getvalue()
+        calls = tuple(call.made() for call in self._calls)
+        if not text and not calls:
+            raise ValueError("neither words nor calls")
+        tokens = self._counted()
+        if tokens is not None:
+            return Completion(text, calls, *tokens, estimated=False)
+        said = len(text.encode()) + sum(len(f"{call.name}{call.arguments}".encode()) for call in calls)
+        return Completion(text, calls, _estimate(request_bytes), _estimate(said), estimated=True)
+
+    def _choice(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._usage = body.get("usage") or self._usage
+        choices = body.get("choices")
+        return choices[0] if choices else {}
+
+    def _add_text(self, message: dict[str, Any]) -> str:
+        piece = _text(message.get("content")) or _text(message.get("refusal"))
+        return self._keep(self._cleaner.feed(piece)) if piece else ""
+
+    def _keep(self, piece: str) -> str:
+        self._grow(len(piece))
+        self._text.write(piece)
+        return piece
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > LONGEST:
+            raise TooLong
+
+    def _begin(self, call_id: str | None) -> _Call:
+        self._grow(_CALL_WEIGHT)
+        call = _Call(call_id)
+        self._calls.append(call)
+        return call
+
+    def _add_fragment(self, fragment: dict[str, Any]) -> None:
+        call = self._continued(fragment)
+        index = fragment.get("index")
+        if call is None:
+            call = self._begin(fragment.get("id") or None)
+            if index is not None:
+                self._by_index[index] = call
+        self._fill(call, fragment.get("function") or {})
+
+    def _continued(self, fragment: dict[str, Any]) -> _Call | None:
+        """The call that `fragment` belongs to, or None where it begins one.
+
+        Some servers leave out the index or the id, give every call the same index, or repeat the name.
+        """
+        index, call_id = fragment.get("index"), fragment.get("id") or None
+        function: dict[str, Any] = fragment.get("function") or {}
+        if index is not None:
+            call = self._by_index.get(index)
+        else:
+            same = (call for call in self._calls if call_id is not None and call.id == call_id)
+            call = next(same, self._calls[-1] if self._calls else None)
+        name = function.get("name")
+        if call is None or not name:
+            return call
+        if call_id is not None and call.id is not None and call_id != call.id:
+            return None
+        if index is None and call.name and name != call.name:
+            return None
+        return None if function.get("arguments") and call.at_once else call
+
+    def _fill(self, call: _Call, function: dict[str, Any]) -> None:
+        name, arguments = function.get("name"), function.get("arguments")
+        if name is not None and name != call.name:
+            call.name = f"{call.name or ''}{name}"
+            self._grow(len(call.name))
+        # Some servers send the object itself where the protocol wants its text.
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
+        self._grow(len(text))
+        call.at_once = not call.arguments.tell() and is_object(text)
+        call.arguments.write(text)
+
+    def _counted(self) -> tuple[int, int] | None:
+        """The tokens as the server counts them, where it does so to good purpose."""
+        given = [int(self._usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
+        sane = any(given) and all(0 <= tokens <= _MOST_TOKENS for tokens in given)
+        return (given[0], given[1]) if sane else None
+
+
+def _estimate(size: int) -> int:
+    return -(-size // _BYTES_A_TOKEN)
+
+
+def _text(content: Any) -> str:
+    """Text as it comes: a string, or a list of parts."""
+    if isinstance(content, list):
+        parts = cast("list[dict[str, Any]]", content)
+        return "".join(str(part["text"]) for part in parts if part.get("type") == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError("content that is no text")
+    return content or ""
