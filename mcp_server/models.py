@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, Text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Field, col
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
+from sqlmodel import Field, SQLModel, col
 
 from kit.postgres.tables import Table, timestamp
 
-__all__ = ["Todo"]
+__all__ = ["Todo", "ToolEffect"]
 
 
 class Todo(Table, table=True):
@@ -31,3 +31,21 @@ class Todo(Table, table=True):
 
 
 Index("todos_open", col(Todo.user_id), col(Todo.completed_at), col(Todo.id))
+
+
+class ToolEffect(SQLModel, table=True):
+    """What a call that carries a key has done, and answered."""
+
+    __tablename__: ClassVar[Any] = "tool_effects"
+
+    user_id: UUID = Field(primary_key=True)
+    key: str = Field(primary_key=True, sa_type=Text)
+    tool: str = Field(sa_type=Text)
+    digest: bytes = Field(sa_type=LargeBinary)
+    # JSONB would sort its members, and a repeat is to be answered as the first call was.
+    result: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    redo: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    created_at: datetime = timestamp()
+
+
+Index("tool_effects_age", col(ToolEffect.created_at))

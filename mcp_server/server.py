@@ -7,14 +7,16 @@ from typing import Any, Final
 
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult
 from pydantic import AnyHttpUrl, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
-from mcp_server.context import Deps
+from mcp_server.context import Deps, ToolContext, deps
+from mcp_server.effects import Effect, carrying, effect_of
 from mcp_server.tooling import argument_error, unknown_arguments
 from mcp_server.tools import BUILT_IN
 
@@ -24,6 +26,7 @@ _INSTRUCTIONS: Final = (
     "Tools for arithmetic, dates and times, the user's own files, the web, and the user's own todos. "
     "Everything belongs to the user who is signed in."
 )
+_FAILED: Final = "{} failed inside the server; try again."
 
 
 class ToolServer(MCPServer[Deps]):
@@ -34,7 +37,7 @@ class ToolServer(MCPServer[Deps]):
         self._by_name: Final = {tool.name: tool for tool in tools}
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[Deps, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: ToolContext | None = None
     ) -> CallToolResult | InputRequiredResult:
         tool = self._by_name.get(name)
         if tool is None:
@@ -42,11 +45,40 @@ class ToolServer(MCPServer[Deps]):
         known = tool.parameters.get("properties", {})
         if not arguments.keys() <= known.keys():
             raise ToolError(unknown_arguments(name, known))
+        effect = None if context is None else effect_of(tool, arguments, context)
+        if effect is None or context is None:
+            return await self._run(tool, arguments, context)
         try:
-            return await super().call_tool(name, arguments, context)
+            return await self._run_once(effect, arguments, context)
+        except SQLAlchemyError as error:
+            raise UnexpectedToolError(_FAILED.format(name)) from error
+
+    async def _run_once(
+        self, effect: Effect, arguments: dict[str, Any], context: ToolContext
+    ) -> CallToolResult | InputRequiredResult:
+        """Run the tool, or return what it answered when this call came before."""
+        db = deps(context).db
+        await effect.clear_old(db)
+        try:
+            with carrying(effect):
+                return await self._run(effect.tool, arguments, context)
+        except UnexpectedToolError:
+            raise
+        except ToolError:
+            # What its first call did may be why a repeat fails: what it created exists.
+            kept = await effect.kept(db)
+            if kept is None:
+                raise
+            return kept
+
+    async def _run(
+        self, tool: Tool, arguments: dict[str, Any], context: ToolContext | None
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            return await super().call_tool(tool.name, arguments, context)
         except UnexpectedToolError as error:
             # The cause goes to the log; the model learns only that trying again may help.
-            raise UnexpectedToolError(f"{name} failed inside the server; try again.") from error
+            raise UnexpectedToolError(_FAILED.format(tool.name)) from error
         except ToolError as error:
             raise _plain(tool, error) from error.__cause__
 

@@ -8,6 +8,8 @@ from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from mcp_server.effects import IDEMPOTENCY_KEY
+
 __all__ = ["argument_error", "tool", "unknown_arguments"]
 
 _TYPE_WORDS: Final = {
@@ -28,10 +30,12 @@ def tool(
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
+    once: bool = False,
 ) -> Tool:
     """Make a tool of `function`: its docstring is the description, its return type the output schema.
 
-    The flags are the hints of the MCP specification (2026-07-28, server/tools, annotations).
+    `once`: with a key, repeats have one effect, as the tool leaves its changes to `effects`. The other flags
+    are the hints of the MCP specification (2026-07-28, server/tools, annotations).
     """
     made = Tool.from_function(
         function,
@@ -44,6 +48,7 @@ def tool(
             open_world_hint=open_world,
         ),
         structured_output=True,
+        meta={IDEMPOTENCY_KEY: True} if once else None,
     )
     made.parameters = _lean(made.parameters) | {"additionalProperties": False}
     if made.fn_metadata.output_schema is not None:

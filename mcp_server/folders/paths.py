@@ -5,11 +5,21 @@ from typing import Final, TypeAlias
 
 from mcp_server.context import ToolError
 
-__all__ = ["MAX_DEPTH", "PART", "NoRoom", "NothingThere", "Parts", "PathRefused", "split", "usable"]
+__all__ = [
+    "MAX_DEPTH",
+    "PART",
+    "NoRoom",
+    "NothingThere",
+    "Parts",
+    "PathRefused",
+    "is_part",
+    "split",
+    "usable",
+]
 
 MAX_DEPTH: Final = 16
 PART: Final = ".turnlog.part"
-"""The file that is being written, at the top of a folder: not one of the user's."""
+"""How files that are being written are called, at the top of a folder: not the user's."""
 
 _MAX_NAME_BYTES: Final = 255
 _UNNAMEABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -37,7 +47,7 @@ def split(path: str) -> Parts:
             "Send a path inside the user's folder: names with / between them, "
             "without a slash at the start, without .. or ~ and without backslashes."
         )
-    if not all(map(usable, names)) or (names and names[0].casefold() == PART):
+    if not all(map(usable, names)) or (names and is_part(names[0])):
         raise PathRefused(
             "Choose another path: a name has at most 255 bytes, no control characters, "
             "and no space at its start or end."
@@ -45,6 +55,11 @@ def split(path: str) -> Parts:
     if len(names) > MAX_DEPTH:
         raise PathRefused(f"Choose a shorter path: at most {MAX_DEPTH} names with / between them.")
     return names
+
+
+def is_part(name: str) -> bool:
+    """Whether no file of the user may have this name at the top of the folder."""
+    return name.casefold().startswith(PART)
 
 
 def usable(name: str) -> bool:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from mcp_server.folders.paths import MAX_DEPTH, PART, NoRoom, NothingThere, Parts, PathRefused, usable
+from mcp_server.folders.paths import MAX_DEPTH, NoRoom, NothingThere, Parts, PathRefused, is_part, usable
 
 __all__ = [
     "MAX_FILE_BYTES",
     "Entry",
     "directory",
+    "entry_of",
     "look",
     "look_in",
     "open_folder",
@@ -107,7 +108,7 @@ def _make(parent: int, name: str) -> None:
         os.fsync(parent)
 
 
-def _entry(parts: Parts, found: os.stat_result) -> Entry:
+def entry_of(parts: Parts, found: os.stat_result) -> Entry:
     """Raises PathRefused for links and devices, and for files that have a second name.
 
     The tools never make a second name. So a hard link was put there by something else, and its other
@@ -121,13 +122,13 @@ def _entry(parts: Parts, found: os.stat_result) -> Entry:
 
 def look_in(parent: int, parts: Parts) -> Entry:
     """What the last name of `parts` is in the directory `parent`."""
-    return _entry(parts, os.stat(parts[-1], dir_fd=parent, follow_symlinks=False))
+    return entry_of(parts, os.stat(parts[-1], dir_fd=parent, follow_symlinks=False))
 
 
 def look(folder: int, parts: Parts) -> Entry:
     """What is at `parts`. Raises NothingThere, PathRefused."""
     if not parts:
-        return _entry(parts, os.fstat(folder))
+        return entry_of(parts, os.fstat(folder))
     with directory(folder, parts[:-1]) as parent:
         return look_in(parent, parts)
 
@@ -146,7 +147,7 @@ def _walk(top: int, parts: Parts, deepest: int) -> Iterator[Entry]:
         names = sorted(entry.name for entry in islice(found, _MAX_SCANNED) if usable(entry.name))
     for name in names:
         inner = (*parts, name)
-        if inner == (PART,):
+        if len(inner) == 1 and is_part(name):
             continue
         with suppress(NothingThere, PathRefused), _plain_errors():
             entry = look_in(top, inner)
@@ -163,7 +164,7 @@ def read(folder: int, parts: Parts) -> bytes:
         descriptor = os.open(parts[-1], _READ, dir_fd=parent)
         try:
             # What was looked at and what was opened need not be the same thing.
-            _not_folder(_entry(parts, os.fstat(descriptor)))
+            _not_folder(entry_of(parts, os.fstat(descriptor)))
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 content = file.read(MAX_FILE_BYTES + 1)
         finally:
@@ -175,7 +176,7 @@ def read(folder: int, parts: Parts) -> bytes:
 
 def the_file(parent: int, parts: Parts) -> Entry:
     """What is at the end of `parts` in `parent`. Raises NothingThere, and PathRefused for a folder."""
-    return _not_folder(look_in(parent, parts) if parts else _entry(parts, os.fstat(parent)))
+    return _not_folder(look_in(parent, parts) if parts else entry_of(parts, os.fstat(parent)))
 
 
 def _not_folder(entry: Entry) -> Entry:

@@ -3,17 +3,19 @@
 The tools are plain functions, which the SDK runs on worker threads.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from io import StringIO
 from itertools import dropwhile, islice
 from typing import Annotated, Final, Literal
 
+from anyio import from_thread
 from pydantic import BaseModel, Field
 
 from mcp_server import folders
 from mcp_server.context import ToolContext, ToolError, deps, owner, zone
+from mcp_server.effects import is_carrying, keep, redo_of
 from mcp_server.tooling import tool
 
 __all__ = ["TOOLS"]
@@ -122,9 +124,9 @@ def write_file(
 ) -> WrittenFile:
     """Save text that the user wants to keep to a file. Folders in the path are made."""
     parts = folders.split(path)
-    with _folder(ctx) as folder:
-        entry, created = folders.write(folder, parts, _utf8(content), mode)
-    return WrittenFile(**_item(ctx, entry).model_dump(), created=created)
+    with _changing(ctx) as folder:
+        change = folders.write(folder, parts, _utf8(content), mode, _decide(ctx, _written))
+    return _written(ctx, change)
 
 
 def search_files(
@@ -148,12 +150,42 @@ def search_files(
 
 def delete_file(ctx: ToolContext, path: _Path) -> FileItem:
     """Delete a file of the user for good. A folder goes away with its last file."""
-    with _folder(ctx) as folder:
-        return _item(ctx, folders.delete(folder, folders.split(path)))
+    parts = folders.split(path)
+    with _changing(ctx) as folder:
+        change = folders.delete(folder, parts, _decide(ctx, _deleted))
+    return _deleted(ctx, change)
 
 
 def _folder(ctx: ToolContext) -> AbstractContextManager[int]:
     return folders.open_folder(deps(ctx).files_root, owner(ctx))
+
+
+@contextmanager
+def _changing(ctx: ToolContext) -> Generator[int]:
+    def decided(parts: list[str]) -> list[folders.Redo]:
+        return [folders.Redo.model_validate(redo) for redo in from_thread.run(redo_of, ctx, parts)]
+
+    with _folder(ctx) as folder, folders.changing(folder, decided):
+        yield folder
+
+
+def _decide(
+    ctx: ToolContext, result: Callable[[ToolContext, folders.Change], BaseModel]
+) -> folders.Decide | None:
+    """How a call that carries a key decides its change; None for one without."""
+
+    def decide(change: folders.Change) -> None:
+        from_thread.run(keep, ctx, result(ctx, change), change.redo)
+
+    return decide if is_carrying() else None
+
+
+def _written(ctx: ToolContext, change: folders.Change) -> WrittenFile:
+    return WrittenFile(**_deleted(ctx, change).model_dump(), created=change.created)
+
+
+def _deleted(ctx: ToolContext, change: folders.Change) -> FileItem:
+    return _item(ctx, change.entry)
 
 
 def _item(ctx: ToolContext, entry: folders.Entry) -> FileItem:
@@ -248,7 +280,7 @@ def _around(line: str, at: int) -> str:
 TOOLS: Final = (
     tool(list_files, title="List files", read_only=True),
     tool(read_file, title="Read a file", read_only=True),
-    tool(write_file, title="Write a file", destructive=True),
+    tool(write_file, title="Write a file", destructive=True, once=True),
     tool(search_files, title="Search files", read_only=True),
-    tool(delete_file, title="Delete a file", destructive=True, idempotent=True),
+    tool(delete_file, title="Delete a file", destructive=True, idempotent=True, once=True),
 )

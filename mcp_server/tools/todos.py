@@ -7,12 +7,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from kit.postgres.tables import now
 from mcp_server.context import ToolContext, ToolError, deps, owner, zone
+from mcp_server.effects import apply
 from mcp_server.models import Todo
 from mcp_server.moments import parse_moment
 from mcp_server.tooling import tool
@@ -67,9 +68,9 @@ async def add_todo(
         tags=_tags(tags),
         notes=_clean(notes) if notes else None,
     )
-    async with deps(ctx).db.begin() as session:
-        session.add(todo)
-    return _item(todo, zone(ctx))
+    item = _item(todo, zone(ctx))
+    await apply(ctx, insert(Todo).values(todo.model_dump()), item)
+    return item
 
 
 async def list_todos(
@@ -128,8 +129,7 @@ async def update_todo(
             todo.tags = _tags(tags)
         if notes is not None:
             todo.notes = _clean(notes) or None
-        todo.updated_at = now()
-    return _item(todo, zone(ctx))
+        return await _update(ctx, session, todo)
 
 
 async def complete_todo(ctx: ToolContext, id: TodoId) -> TodoItem:  # noqa: A002
@@ -137,16 +137,28 @@ async def complete_todo(ctx: ToolContext, id: TodoId) -> TodoItem:  # noqa: A002
     async with deps(ctx).db.begin() as session:
         todo = await _get_owned(session, owner(ctx), id)
         if todo.completed_at is None:
-            todo.completed_at = todo.updated_at = now()
-    return _item(todo, zone(ctx))
+            todo.completed_at = now()
+            return await _update(ctx, session, todo)
+        item = _item(todo, zone(ctx))
+        await apply(ctx, None, item, session)
+        return item
 
 
 async def delete_todo(ctx: ToolContext, id: TodoId) -> TodoItem:  # noqa: A002
     """Delete a todo for good, and return what it was. To tick one off, use complete_todo."""
     async with deps(ctx).db.begin() as session:
         todo = await _get_owned(session, owner(ctx), id)
-        await session.delete(todo)
-    return _item(todo, zone(ctx))
+        item = _item(todo, zone(ctx))
+        await apply(ctx, delete(Todo).where(col(Todo.id) == todo.id), item, session)
+        return item
+
+
+async def _update(ctx: ToolContext, session: AsyncSession, todo: Todo) -> TodoItem:
+    """Keep what a locked todo has become."""
+    todo.updated_at = now()
+    item, changed = _item(todo, zone(ctx)), todo.model_dump(exclude={"id", "user_id", "created_at"})
+    await apply(ctx, update(Todo).where(col(Todo.id) == todo.id).values(changed), item, session)
+    return item
 
 
 def _owned(user_id: UUID) -> Select[Todo]:
@@ -154,7 +166,7 @@ def _owned(user_id: UUID) -> Select[Todo]:
 
 
 async def _get_owned(session: AsyncSession, user_id: UUID, named: str) -> Todo:
-    """The user's one todo that `named` means: its id, or words of its title.
+    """The user's one todo that `named` means: its id, or words of its title. It is locked, and detached.
 
     Small models, and people, know a todo by its title. One that is open is meant before one that is done.
     Raises ToolError where that is none or several.
@@ -165,6 +177,7 @@ async def _get_owned(session: AsyncSession, user_id: UUID, named: str) -> Todo:
         raise ToolError("There is no such todo. Call list_todos for the ids.")
     for some in (found, [todo for todo in found if todo.completed_at is None]):
         if len(some) == 1:
+            session.expunge(some[0])
             return some[0]
     raise ToolError("Several todos have these words in their title. Call list_todos and send the id.")
 
@@ -217,9 +230,9 @@ def _item(todo: Todo, zone: ZoneInfo) -> TodoItem:
 
 
 TOOLS: Final = (
-    tool(add_todo, title="Add a todo"),
+    tool(add_todo, title="Add a todo", once=True),
     tool(list_todos, title="List todos", read_only=True),
-    tool(update_todo, title="Change a todo", idempotent=True),
-    tool(complete_todo, title="Complete a todo", idempotent=True),
-    tool(delete_todo, title="Delete a todo", destructive=True, idempotent=True),
+    tool(update_todo, title="Change a todo", idempotent=True, once=True),
+    tool(complete_todo, title="Complete a todo", idempotent=True, once=True),
+    tool(delete_todo, title="Delete a todo", destructive=True, idempotent=True, once=True),
 )
