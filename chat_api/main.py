@@ -23,14 +23,18 @@ from chat_api.middleware import BodyLimit, RequestId
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
+from chat_api.runs import chat_routes
 from chat_api.runs import routes as run_routes
-from chat_api.runs.lease import keep_leases
-from chat_api.runs.service import TurnDeps, hand_over
+from chat_api.runs.hub import Hub
+from chat_api.runs.log import Log
+from chat_api.runs.signals import CHANNEL
+from chat_api.runs.turn import TurnDeps
+from chat_api.runs.worker import Worker
 from chat_api.settings import Settings
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.connections import Connection, connect_http, connect_in_process
-from kit.postgres import Db, embedded_url, migrate, open_db
-from kit.tokens import KeyRing, Verifier, load_keys
+from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
+from kit.tokens import Verifier, load_keys
 from mcp_server.auth import JwtVerifier
 from mcp_server.server import ToolServer, create_server
 from mcp_server.setup import deps_from, http_app, verifier_from
@@ -40,6 +44,7 @@ __all__ = ["create_app"]
 _LARGEST_BODY: Final = 1024 * 1024
 _ROUTERS: Final = (
     run_routes.router,
+    chat_routes.router,
     conversation_routes.router,
     auth_routes.router,
     health_router,
@@ -52,7 +57,7 @@ class State(TypedDict):
     db: Db
     verifier: Verifier
     providers: Providers
-    turns: TurnDeps
+    worker: Worker
     mcp: ASGIApp
 
 
@@ -125,11 +130,28 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     await stack.enter_async_context(server.session_manager.run())
     found = configured(settings, as_provider(local) if local else None)
     providers = Providers(found, named=settings.default_provider is not None)
-    turns = await _open_turns(
-        settings, db, keys, providers, await _connect(settings, server, guard, stack), stack
+    deps = TurnDeps(
+        db=db,
+        agent=agents.DEFAULT,
+        providers=providers,
+        catalogue=await stack.enter_async_context(open_catalogue(settings.provider_timeout)),
+        tools=ToolBridge(await _connect(settings, server, guard, stack)),
+        delegation=Delegation(keys, settings.mcp_audience),
+        timezone=settings.timezone,
+        rounds=settings.max_rounds,
+        context_tokens=settings.context_tokens,
+        attempts=settings.max_attempts,
     )
+    worker = await _open_worker(deps, url, settings.max_live_runs, stack)
     verifier = Verifier(keys, settings.jwt_audience, settings.jwt_issuer, settings.jwt_secret_key)
-    return State(db=db, verifier=verifier, providers=providers, turns=turns, mcp=mcp)
+    return State(db=db, verifier=verifier, providers=providers, worker=worker, mcp=mcp)
+
+
+async def _open_worker(deps: TurnDeps, url: str, most_live: int, stack: AsyncExitStack) -> Worker:
+    worker = Worker(deps, Hub(deps.db), Log(deps.db), most_live=most_live)
+    listening = listen_forever(url, CHANNEL, heard=worker.heard, listening=worker.listening)
+    await stack.enter_async_context(worker.running(listening))
+    return worker
 
 
 async def _connect(
@@ -138,28 +160,3 @@ async def _connect(
     if settings.mcp_url is not None:
         return await stack.enter_async_context(connect_http(str(settings.mcp_url)))
     return await stack.enter_async_context(connect_in_process(server, guard.verify_token))
-
-
-async def _open_turns(
-    settings: Settings,
-    db: Db,
-    keys: KeyRing,
-    providers: Providers,
-    connection: Connection,
-    stack: AsyncExitStack,
-) -> TurnDeps:
-    catalogue = await stack.enter_async_context(open_catalogue(settings.provider_timeout))
-    turns = TurnDeps(
-        db=db,
-        agent=agents.DEFAULT,
-        providers=providers,
-        catalogue=catalogue,
-        tools=ToolBridge(connection),
-        delegation=Delegation(keys, settings.mcp_audience),
-        timezone=settings.timezone,
-        rounds=settings.max_rounds,
-        context_tokens=settings.context_tokens,
-    )
-    await stack.enter_async_context(keep_leases(db, turns.live.keys()))
-    stack.push_async_callback(hand_over, turns)
-    return turns

@@ -27,8 +27,23 @@ class Settings(McpSettings):
         default=None, description="Any OpenAI-compatible address, ending in /v1"
     )
     openai_api_key: str | None = Field(default=None, description="Key for OpenAI, or for OPENAI_BASE_URL")
-    provider_timeout: float = Field(default=120, gt=0, description="Seconds that one model call may take")
+    provider_timeout: float = Field(
+        default=120,
+        gt=0,
+        description="Seconds that a model may be silent; a call may take ten times that",
+    )
     max_rounds: int = Field(default=10, ge=1, le=100, description="Model calls that one turn may take")
+    max_attempts: int = Field(
+        default=5, ge=1, le=100, description="How often a turn is begun before it fails, where servers crash"
+    )
+    max_live_runs: int = Field(
+        default=200, ge=1, le=10_000, description="Turns that one process drives at a time; more wait in line"
+    )
+    fold_after: float = Field(
+        default=3600,
+        ge=0,
+        description="Seconds after a turn that its streamed pieces are kept apart",
+    )
     context_tokens: int = Field(
         default=32_000,
         ge=1_000,

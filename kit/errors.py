@@ -1,7 +1,7 @@
 """Errors that a person is meant to read, each with a name, a code and an HTTP status."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 
 class Problem(Exception):
@@ -11,8 +11,8 @@ class Problem(Exception):
     `details` what else a program may use, `headers` what the answer carries (for example `Retry-After`).
     """
 
-    status: ClassVar[int] = 400
-    code: ClassVar[str] = "bad_request"
+    status: int = 400
+    code: str = "bad_request"
 
     def __init__(
         self, message: str, *, details: Any = None, headers: Mapping[str, str] | None = None

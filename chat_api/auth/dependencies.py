@@ -2,13 +2,13 @@
 
 from typing import Annotated, TypeAlias, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from kit.errors import Problem
 from kit.tokens import Identity, Verifier
 
-__all__ = ["Caller", "PathOwner"]
+__all__ = ["Caller", "PathOwner", "StreamCaller"]
 
 _bearer = HTTPBearer(auto_error=False, description="A JWT whose `sub` is the user")
 
@@ -33,6 +33,22 @@ async def _caller(
 
 Caller: TypeAlias = Annotated[Identity, Depends(_caller)]
 """The person that the request's token speaks for."""
+
+
+async def _stream_caller(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    access_token: Annotated[
+        str | None, Query(description="The token, for a browser's EventSource, which cannot send headers")
+    ] = None,
+) -> Identity:
+    if credentials is None and access_token is not None:
+        return cast("Verifier", request.state.verifier).verify(access_token)
+    return await _caller(request, credentials)
+
+
+StreamCaller: TypeAlias = Annotated[Identity, Depends(_stream_caller)]
+"""The caller; the token may also be in the query (RFC 6750, section 2.3)."""
 
 
 async def _path_owner(user_id: str, caller: Caller) -> Identity:

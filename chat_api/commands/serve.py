@@ -12,7 +12,7 @@ import uvicorn
 from chat_api.commands.model import present_model
 from chat_api.main import create_app
 from chat_api.providers.local import LocalModel, run_local_model
-from chat_api.runs.service import TurnDeps, hand_over
+from chat_api.runs.worker import Worker
 from chat_api.settings import Settings
 from kit.errors import SetupError
 from kit.settings import load
@@ -75,7 +75,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Before uvicorn counts the requests that are open: theirs end with a word of ours.
-        await hand_over(cast("TurnDeps", self.lifespan.state["turns"]))
+        await cast("Worker", self.lifespan.state["worker"]).hand_over()
         await super().shutdown(sockets)
 
     @contextmanager

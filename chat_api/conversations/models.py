@@ -30,6 +30,7 @@ class Message(Table, table=True):
     __table_args__: ClassVar[tuple[Any, ...]] = (
         UniqueConstraint("user_id", "conversation_id", "position", name="messages_position"),
         CheckConstraint("role IN ('user', 'assistant')", name="messages_role"),
+        CheckConstraint("status IN ('completed', 'failed', 'cancelled')", name="messages_status"),
         Index("messages_conversation", "conversation_id"),
     )
 
@@ -41,5 +42,6 @@ class Message(Table, table=True):
     position: int
     role: str = Field(sa_type=Text)
     content: str = Field(sa_type=Text)
+    status: str = Field(default="completed", sa_type=Text)
     tool_calls: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     created_at: datetime = timestamp()

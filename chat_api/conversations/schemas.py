@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 __all__ = ["MessageOut", "MessagePage", "ToolCall"]
 
@@ -22,6 +22,9 @@ class MessageOut(BaseModel):
     id: UUID
     role: Literal["user", "assistant"]
     content: str
+    status: Literal["completed", "failed", "cancelled"] = Field(
+        description="Of an answer: cancelled and failed ones have what was said until then"
+    )
     tool_calls: list[ToolCall]
     run_id: UUID
     created_at: datetime

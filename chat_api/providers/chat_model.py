@@ -19,7 +19,7 @@ class ChatModel:
     """A model of one server, by name."""
 
     def __init__(self, name: str, client: CompletionClient) -> None:
-        self._name: Final = name
+        self.name: Final = name
         self._client: Final = client
 
     async def reply(
@@ -34,10 +34,10 @@ class ChatModel:
 
         Raises ProviderUnreachable, ProviderTimeout or ProviderFailed; `on_text` may have been called by then.
         """
-        messages = cast("list[dict[str, Any]]", Converter.items_to_messages(items, model=self._name))
+        messages = cast("list[dict[str, Any]]", Converter.items_to_messages(items, model=self.name))
         if instructions:
             messages.insert(0, {"role": "system", "content": instructions})
-        body: dict[str, Any] = {"model": self._name, "messages": messages, **_options(settings)}
+        body: dict[str, Any] = {"model": self.name, "messages": messages, **_options(settings)}
         if tools:
             body["tools"] = [_tool(tool) for tool in tools]
         return await self._client.complete(body, on_text)

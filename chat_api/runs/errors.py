@@ -1,6 +1,28 @@
 """What can keep a turn from being answered."""
 
+from typing import Any
+from uuid import UUID
+
 from kit.errors import Problem
+
+__all__ = [
+    "ActionRequired",
+    "ConversationBusy",
+    "GaveUp",
+    "Interrupted",
+    "KeyReused",
+    "LeaseLost",
+    "NothingToDecide",
+    "RunCancelled",
+    "RunFailed",
+    "RunNotFound",
+    "TooManyRounds",
+    "TurnFailed",
+]
+
+
+class LeaseLost(Exception):
+    """Another attempt has the run, or may have: this one is to stop."""
 
 
 class ConversationBusy(Problem):
@@ -14,14 +36,69 @@ class ConversationBusy(Problem):
         )
 
 
+class KeyReused(Problem):
+    status = 409
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was sent with another request; use a new key for a new turn.")
+
+
 class Interrupted(Problem):
     status = 503
     code = "interrupted"
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: UUID) -> None:
         super().__init__(
-            "The server stopped before the answer was there; send the message again.",
+            "This server is stopping; the turn goes on elsewhere, or when one starts again.",
             headers={"Retry-After": "2"},
+            details={"run_id": str(run_id)},
+        )
+
+
+class RunNotFound(Problem):
+    status = 404
+    code = "run_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such run.")
+
+
+class RunCancelled(Problem):
+    status = 409
+    code = "run_cancelled"
+
+    def __init__(self, run_id: UUID, said: str) -> None:
+        super().__init__("The turn was cancelled.", details={"run_id": str(run_id), "response": said})
+
+
+class ActionRequired(Problem):
+    status = 409
+    code = "requires_action"
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(
+            "A tool call was interrupted and may have happened; say whether it is to be repeated.",
+            details={"run_id": str(run_id)},
+        )
+
+
+class NothingToDecide(Problem):
+    status = 409
+    code = "nothing_to_decide"
+
+    def __init__(self) -> None:
+        super().__init__("The run does not wait for a decision about this step.")
+
+
+class GaveUp(Problem):
+    status = 500
+    code = "gave_up"
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"The server stopped {attempts} times while it answered, so it does not try again; send the "
+            "message anew, or ask for less at once."
         )
 
 
@@ -33,3 +110,17 @@ class TooManyRounds(Problem):
 class TurnFailed(Problem):
     status = 500
     code = "internal_error"
+
+
+class RunFailed(Problem):
+    """The failure that was kept with a run."""
+
+    def __init__(self, run_id: UUID, conversation_id: UUID, error: dict[str, Any]) -> None:
+        ids = {"run_id": str(run_id), "conversation_id": str(conversation_id)}
+        super().__init__(
+            str(error.get("message", "")),
+            details=(error.get("details") or {}) | ids,
+            headers=error.get("headers"),
+        )
+        self.status = int(error.get("status", 500))
+        self.code = str(error.get("code", "internal_error"))

@@ -1,77 +1,124 @@
-"""Who drives which run: a lease that its process renews, so that a dead one's runs do not stay live.
+"""Who drives which run: a lease that its process renews, so that the runs of a dead one are taken over.
 
-The lease is set and judged by the database's clock, which all replicas share.
+The lease is set and judged by the database's clock, which all replicas share. Each claim is a new attempt,
+and an attempt's number is what fences off whoever held the lease before.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from typing import Final
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
-import structlog
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from chat_api.runs.errors import Interrupted
-from chat_api.runs.models import Run
 from kit.postgres import Db
-from kit.postgres.tables import now
 
-__all__ = ["end_expired", "keep_leases"]
+__all__ = ["HEARTBEAT_SECONDS", "LEASE_SECONDS", "Claim", "Renewal", "claim", "hand_over", "renew"]
 
-_LEASE: Final = timedelta(seconds=10)
-_HEARTBEAT: Final = 3.0
-_log = structlog.get_logger(__name__)
+LEASE_SECONDS: Final = 10.0
+HEARTBEAT_SECONDS: Final = 3.0
 
-
-async def end_expired(db: Db, user_id: UUID, conversation_id: UUID) -> bool:
-    """Fail the conversation's live run if whoever drove it has stopped renewing its lease.
-
-    Returns whether there is none left.
+_IDS: Final = bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+_CLAIM: Final = text(
     """
-    stopped = Interrupted()
-    live = (
-        col(Run.user_id) == user_id,
-        col(Run.conversation_id) == conversation_id,
-        col(Run.status) == "running",
+    WITH ready AS (
+        SELECT run.id FROM runs AS run
+        WHERE run.status = 'running' AND run.lease_until < now()
+            OR run.status = 'queued' AND NOT EXISTS (
+                SELECT FROM runs AS other
+                WHERE other.user_id = run.user_id AND other.conversation_id = run.conversation_id
+                    AND (other.status IN ('running', 'requires_action')
+                        OR other.status = 'queued' AND other.position < run.position)
+            )
+        ORDER BY run.id LIMIT :room FOR NO KEY UPDATE OF run SKIP LOCKED
+    ), taken AS (
+        UPDATE runs SET status = 'running', attempt = attempt + 1, lease_owner = :worker,
+            lease_until = now() + make_interval(secs => :lease)
+        FROM ready WHERE runs.id = ready.id
+        RETURNING runs.*
     )
-    expired = (
-        update(Run)
-        .where(*live, col(Run.lease_until) < func.now())
-        .values(status="failed", error={"code": stopped.code, "message": stopped.message}, finished_at=now())
+    SELECT taken.id, taken.user_id, taken.conversation_id, taken.position, taken.attempt, taken.timezone,
+        taken.cancel_requested, users.issuer, users.subject, messages.content
+    FROM taken JOIN users ON users.id = taken.user_id
+    JOIN messages ON messages.user_id = taken.user_id
+        AND messages.conversation_id = taken.conversation_id AND messages.position = taken.position
+    """
+)
+_RENEW: Final = text(
+    """
+    WITH mine AS (
+        SELECT id FROM runs WHERE id = ANY(:ids) AND lease_owner = :worker AND status = 'running'
+        ORDER BY id FOR NO KEY UPDATE
     )
-    async with db.begin() as session:
-        await session.execute(expired)
-        return await session.scalar(select(col(Run.id)).where(*live)) is None
+    UPDATE runs SET lease_until = now() + make_interval(secs => :lease) FROM mine WHERE runs.id = mine.id
+    RETURNING runs.id, runs.attempt, runs.cancel_requested
+    """
+).bindparams(_IDS)
+_HAND_OVER: Final = text(
+    """
+    WITH mine AS (
+        SELECT id FROM runs WHERE id = ANY(:ids) AND lease_owner = :worker AND status = 'running'
+        ORDER BY id FOR NO KEY UPDATE
+    ), free AS (
+        UPDATE runs SET lease_until = now() - interval '1 second' FROM mine WHERE runs.id = mine.id
+    )
+    SELECT pg_notify('turnlog', 'w')
+    """
+).bindparams(_IDS)
 
 
-@asynccontextmanager
-async def keep_leases(db: Db, live: Collection[UUID]) -> AsyncGenerator[None]:
-    """Renew the leases of the `live` runs, whichever they are at the time, while the context is open."""
-    task = asyncio.create_task(_renew_forever(db, live))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this process is to drive, as its `attempt`."""
+
+    run_id: UUID
+    user_id: UUID
+    issuer: str
+    subject: str
+    conversation_id: UUID
+    position: int
+    attempt: int
+    content: str
+    timezone: str | None = None
+    cancel_requested: bool = False
 
 
-async def _renew_forever(db: Db, live: Collection[UUID]) -> None:
-    while True:
-        await asyncio.sleep(_HEARTBEAT)
-        if not live:
-            continue
-        renewal = (
-            update(Run)
-            .where(col(Run.id).in_(live), col(Run.status) == "running")
-            .values(lease_until=func.now() + _LEASE)
-        )
-        try:
-            async with db.begin() as session:
-                await session.execute(renewal)
-        except SQLAlchemyError as error:
-            _log.warning("lease_not_renewed", reason=type(error).__name__)
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    attempt: int
+    cancel_requested: bool
+
+
+async def claim(db: Db, worker: UUID, *, room: int) -> Sequence[Claim]:
+    """Take the runs that nobody drives, at most as many as there is `room` for, the oldest first."""
+    parameters = {"worker": worker, "lease": LEASE_SECONDS, "room": room}
+    return [_claim(row) for row in await db.run(_CLAIM, parameters)]
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(
+        run_id=row.id,
+        user_id=row.user_id,
+        issuer=row.issuer,
+        subject=row.subject,
+        conversation_id=row.conversation_id,
+        position=row.position,
+        attempt=row.attempt,
+        content=row.content,
+        timezone=row.timezone,
+        cancel_requested=row.cancel_requested,
+    )
+
+
+async def renew(db: Db, worker: UUID, run_ids: Collection[UUID]) -> dict[UUID, Renewal]:
+    """Renew the leases; those that are not in the answer are lost."""
+    parameters = {"ids": list(run_ids), "worker": worker, "lease": LEASE_SECONDS}
+    rows = await db.run(_RENEW, parameters)
+    return {row.id: Renewal(row.attempt, row.cancel_requested) for row in rows}
+
+
+async def hand_over(db: Db, worker: UUID, run_ids: Collection[UUID]) -> None:
+    """Let the leases of these runs end now, and tell the other replicas."""
+    await db.run(_HAND_OVER, {"ids": list(run_ids), "worker": worker})

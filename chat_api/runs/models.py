@@ -1,33 +1,59 @@
-"""The table of runs."""
+"""Tables of runs and of their log."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from kit.postgres.tables import Table, timestamp
 
-__all__ = ["ONE_LIVE_RUN", "Run"]
+__all__ = ["FINAL", "IDEMPOTENCY", "ONE_LIVE_RUN", "EventRow", "Run"]
 
 ONE_LIVE_RUN: Final = "runs_one_live_a_conversation"
+IDEMPOTENCY: Final = "runs_idempotency"
+FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
 
 class Run(Table, table=True):
-    """One turn of the assistant. Whoever holds the lease (`lease_owner`, `lease_until`) may write to it."""
+    """One turn of the assistant.
+
+    Who holds the lease (`lease_owner`, `lease_until`) may write to it, and only as the current `attempt`.
+    `position` is that of the user's message.
+    """
 
     __tablename__: ClassVar[str] = "runs"
     __table_args__: ClassVar[tuple[Any, ...]] = (
-        CheckConstraint("status IN ('running', 'completed', 'failed')", name="runs_status"),
+        CheckConstraint(
+            "status IN ('queued', 'running', 'requires_action', 'completed', 'failed', 'cancelled')",
+            name="runs_status",
+        ),
         Index("runs_conversation", "conversation_id"),
+        Index("runs_of_user", "user_id", "id"),
         Index(
             ONE_LIVE_RUN,
             "user_id",
             "conversation_id",
             unique=True,
-            postgresql_where=text("status = 'running'"),
+            postgresql_where=text("status IN ('running', 'requires_action')"),
+        ),
+        Index(
+            IDEMPOTENCY,
+            "user_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+        Index(
+            "runs_unfinished",
+            "status",
+            "lease_until",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        Index(
+            "runs_unfolded", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND NOT folded")
         ),
     )
 
@@ -35,12 +61,35 @@ class Run(Table, table=True):
     conversation_id: UUID = Field(
         sa_column=Column(ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False)
     )
+    position: int
     status: str = Field(default="running", sa_type=Text)
-    lease_owner: UUID
-    lease_until: datetime = timestamp(default=False)
+    attempt: int = 0
+    lease_owner: UUID | None = None
+    lease_until: datetime | None = timestamp(default=False, nullable=True)
+    cancel_requested: bool = False
+    idempotency_key: str | None = Field(default=None, sa_type=Text)
+    request_hash: bytes | None = Field(default=None, sa_type=LargeBinary)
+    timezone: str | None = Field(default=None, sa_type=Text)
     provider: str | None = Field(default=None, sa_type=Text)
     model: str | None = Field(default=None, sa_type=Text)
     usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    folded: bool = False
     created_at: datetime = timestamp()
     finished_at: datetime | None = timestamp(default=False, nullable=True)
+
+
+class EventRow(SQLModel, table=True):
+    """What happened in a run: one event, or the deltas `first_seq` to `seq` of a step's text in one row."""
+
+    __tablename__: ClassVar[Any] = "events"
+
+    run_id: UUID = Field(
+        sa_column=Column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, nullable=False)
+    )
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    first_seq: int = Field(sa_type=BigInteger)
+    user_id: UUID
+    type: str = Field(sa_type=Text)
+    data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    at: datetime = timestamp()

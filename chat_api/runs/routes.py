@@ -1,46 +1,107 @@
-"""The chat endpoint."""
+"""Runs: what became of turns, their logs, and stopping them."""
 
-from typing import cast
+from typing import Annotated, TypeAlias, cast
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import Response
 
-from chat_api.auth.dependencies import PathOwner
-from chat_api.conversations.schemas import ToolCall
-from chat_api.runs.schemas import ChatData, ChatRequest, ChatResponse, Usage
-from chat_api.runs.service import TurnDeps, take_turn
-from kit.errors import Problem
+from chat_api.auth.dependencies import Caller, StreamCaller
+from chat_api.runs import service
+from chat_api.runs.canonical import EventPage, page_of
+from chat_api.runs.hub import read
+from chat_api.runs.models import FINAL
+from chat_api.runs.schemas import Approval, RunList, RunOut, StepList
+from chat_api.runs.steps import steps_of
+from chat_api.runs.streaming import RunStream
+from chat_api.runs.wire import NDJSON, SSE, Wire
+from chat_api.runs.worker import Worker
 
+__all__ = ["Working", "router", "wanted_wire"]
 
-class NotUtf8(Problem):
-    status = 400
-    code = "invalid_json"
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
-
-async def _utf8_body(request: Request) -> None:
-    """Refuse JSON in another encoding (RFC 8259, section 8.1), which Python's parser would guess."""
-    body = await request.body()
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise NotUtf8("The body is not JSON in UTF-8.") from error
-    if b"\x00" in body:
-        raise NotUtf8("The body is not JSON in UTF-8.")
+_LARGEST_SEQ = 10**15
 
 
-router = APIRouter(tags=["chat"], dependencies=[Depends(_utf8_body)])
+def _worker(request: Request) -> Worker:
+    return cast("Worker", request.state.worker)
 
 
-@router.post("/api/{user_id:path}/chat")
-async def chat(request: Request, caller: PathOwner, body: ChatRequest) -> ChatResponse:
-    """Say something to the assistant and get its answer, with the tools that it used."""
-    result = await take_turn(cast("TurnDeps", request.state.turns), caller, body)
-    return ChatResponse(
-        data=ChatData(
-            response=result.text,
-            conversation_id=result.conversation_id,
-            tool_calls=[ToolCall.model_validate(call) for call in result.tool_calls],
-            timestamp=result.finished_at,
-            run_id=result.run_id,
-            usage=Usage(**result.usage),
-        )
+Working: TypeAlias = Annotated[Worker, Depends(_worker)]
+_Seq: TypeAlias = Annotated[int, Query(ge=0, le=_LARGEST_SEQ, description="Only events after this number")]
+
+
+def wanted_wire(request: Request) -> Wire | None:
+    """The stream that the client's Accept asks for, if it does."""
+    accepted = request.headers.get("accept", "")
+    wires = {wire.media_type.partition(";")[0]: wire for wire in (SSE, NDJSON)}
+    return next((wire for media_type, wire in wires.items() if media_type in accepted), None)
+
+
+@router.get("")
+async def list_runs(
+    caller: Caller,
+    worker: Working,
+    conversation_id: UUID | None = None,
+    unfinished: Annotated[bool, Query(description="Only runs that are not over")] = False,  # noqa: FBT002
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> RunList:
+    """One's own runs, the newest first."""
+    found = await service.list_runs(
+        worker.deps.db, caller.owner, conversation_id=conversation_id, unfinished=unfinished, limit=limit
     )
+    return RunList(runs=[RunOut.model_validate(run, from_attributes=True) for run in found])
+
+
+@router.get("/{run_id}")
+async def get_run(caller: Caller, worker: Working, run_id: UUID) -> RunOut:
+    """What became of a turn."""
+    run = await service.get_owned(worker.deps.db, caller.owner, run_id)
+    return RunOut.model_validate(run, from_attributes=True)
+
+
+@router.get("/{run_id}/steps")
+async def list_steps(caller: Caller, worker: Working, run_id: UUID) -> StepList:
+    """Each call of a model or a tool: when, how long, what it took, what came of it."""
+    await service.get_owned(worker.deps.db, caller.owner, run_id)
+    return StepList(steps=await steps_of(worker.deps.db, run_id))
+
+
+@router.get(
+    "/{run_id}/events",
+    response_model=EventPage,
+    responses={200: {"content": {"text/event-stream": {}, "application/x-ndjson": {}}}},
+)
+async def list_events(
+    request: Request,
+    caller: StreamCaller,
+    worker: Working,
+    run_id: UUID,
+    after: _Seq = 0,
+    limit: Annotated[int, Query(ge=1, le=500, description="Events of a page of JSON at most")] = 500,
+    last_event_id: Annotated[int | None, Header(ge=0, le=_LARGEST_SEQ)] = None,
+) -> Response | EventPage:
+    """The run's log after `Last-Event-ID` or `after`: as a stream to its end, or a page of what there is."""
+    run = await service.get_owned(worker.deps.db, caller.owner, run_id)
+    after = after if last_event_id is None else last_event_id
+    ended = run.status in FINAL
+    wire = wanted_wire(request)
+    if wire is None:
+        events = await read(worker.deps.db, run_id, after, limit)
+        return page_of(events, after=after, is_last=ended and len(events) < limit)
+    return RunStream(service.follow(worker, run_id, after, ended=ended), wire, {"X-Run-ID": str(run_id)})
+
+
+@router.post("/{run_id}/cancel")
+async def cancel(caller: Caller, worker: Working, run_id: UUID) -> RunOut:
+    """Stop a turn, wherever it runs. What was said so far is kept. Safe to repeat."""
+    run = await service.cancel(worker, caller.owner, run_id)
+    return RunOut.model_validate(run, from_attributes=True)
+
+
+@router.post("/{run_id}/approvals")
+async def decide(caller: Caller, worker: Working, run_id: UUID, decision: Approval) -> RunOut:
+    """Let a run that waits for it go on: with the call that may have happened made again, or not."""
+    run = await service.decide(worker, caller.owner, run_id, decision.step_id, repeat=decision.repeat)
+    return RunOut.model_validate(run, from_attributes=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from traceback import format_exception
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 import structlog
 from agents import (
@@ -18,17 +19,19 @@ from agents import (
     Runner,
     Tool,
     TResponseInputItem,
+    UserError,
 )
 from typing_extensions import override
 
 from chat_api.conversations.history import Item
 from chat_api.providers.chat_model import ChatModel, model_response
 from chat_api.providers.errors import ProviderFailed
-from chat_api.runs.errors import TooManyRounds, TurnFailed
+from chat_api.runs.errors import LeaseLost, TooManyRounds, TurnFailed
+from chat_api.runs.journal import Journal
 from chat_api.tools.bridge import ToolUser
 from kit.errors import Problem
 
-__all__ = ["Answer", "Task", "drive"]
+__all__ = ["Task", "drive"]
 
 _log = structlog.get_logger(__name__)
 _RUN_CONFIG: Final = RunConfig(tracing_disabled=True, tool_not_found_behavior="return_error_to_model")
@@ -43,11 +46,12 @@ class Task:
     model: ChatModel
 
 
-class _Model(Model):
-    """The model as the SDK asks for it: an answer as a whole."""
+class _Journaled(Model):
+    """The model as the SDK sees it: each call is a step of the journal."""
 
-    def __init__(self, model: ChatModel) -> None:
-        self._model = model
+    def __init__(self, model: ChatModel, journal: Journal) -> None:
+        self._model: Final = model
+        self.journal: Final = journal
 
     @override
     async def get_response(
@@ -59,12 +63,13 @@ class _Model(Model):
         *_: Any,
         **__: Any,
     ) -> ModelResponse:
-        return model_response(
-            await self._model.reply(system_instructions, input, model_settings, tools, on_text=lambda _: None)
-        )
+        ask = partial(self._model.reply, system_instructions, input, model_settings, tools)
+        known = (tool.name for tool in tools)
+        return model_response(await self.journal.ask(self._model.name, ask, known))
 
     @override
-    def stream_response(self, *_: Any, **__: Any) -> Any:
+    def stream_response(self, *_: Any, **__: Any) -> NoReturn:
+        # The text goes to the journal as it comes, whichever way the SDK asks.
         raise NotImplementedError
 
 
@@ -78,7 +83,8 @@ class _Assistant(Agent[ToolUser]):
     async def get_all_tools(self, run_context: RunContextWrapper[Any]) -> list[Tool]:
         user = cast("ToolUser", run_context.context)
         is_last = run_context.usage.requests >= user.rounds - 1
-        return [] if is_last or _circles(user.calls) else user.tools
+        calls = cast("_Journaled", self.model).journal.calls
+        return [] if is_last or _circles(calls) else user.tools
 
 
 def _circles(calls: Sequence[dict[str, Any]]) -> bool:
@@ -86,45 +92,34 @@ def _circles(calls: Sequence[dict[str, Any]]) -> bool:
     return len(calls) > 1 and calls[-1] == calls[-2]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    text: str
-    usage: dict[str, int]
+async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
+    """Let the model answer, calling tools as `user`; the `journal` says what came of it.
 
-
-async def drive(task: Task, user: ToolUser) -> Answer:
-    """Let the model answer, calling tools as `user`, whose `calls` are filled on the way.
-
-    Raises a Problem with a name for whatever goes wrong.
+    Raises a Problem with a name for whatever goes wrong, and LeaseLost.
     """
-    agent = _Assistant(name="assistant", instructions=task.instructions, model=_Model(task.model))
+    model = _Journaled(task.model, journal)
+    agent = _Assistant(name="assistant", instructions=task.instructions, model=model)
     try:
-        result = await Runner.run(
+        await Runner.run(
             agent,
             cast("Any", list(task.items)),
             context=user,
             max_turns=user.rounds,
             run_config=_RUN_CONFIG,
         )
+    except LeaseLost:
+        raise
     except Exception as error:
         raise _named(error, user.rounds) from error
-    usage = result.context_wrapper.usage
-    return Answer(
-        text=str(result.final_output),
-        usage={
-            "requests": usage.requests,
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "total_tokens": usage.total_tokens,
-        },
-    )
 
 
-def _named(error: Exception, rounds: int) -> Problem:
+def _named(error: Exception, rounds: int) -> Problem | LeaseLost:
     """The same failure as a Problem."""
     match error:
         case Problem():
             return error
+        case UserError() if isinstance(error.__cause__, LeaseLost):
+            return error.__cause__
         case MaxTurnsExceeded():
             return TooManyRounds(f"The model wanted more than {rounds} rounds; ask for less at once.")
         case ModelBehaviorError():

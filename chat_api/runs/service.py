@@ -1,34 +1,36 @@
-"""A turn, from the user's message to the kept answer."""
+"""What people do with turns: start, wait for, follow, stop them."""
 
 import asyncio
-from contextlib import suppress
-from dataclasses import dataclass, field
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
+from sqlmodel import col
 
-from chat_api.agents.service import AgentConfig
-from chat_api.auth.service import Delegation
-from chat_api.conversations.history import to_items
-from chat_api.conversations.service import recent_messages
-from chat_api.providers.catalogue import Catalogue
-from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
-from chat_api.providers.service import ChosenModel, Providers
-from chat_api.runs.errors import Interrupted, TurnFailed
-from chat_api.runs.ledger import Acknowledged, Outcome, acknowledge, conclude
-from chat_api.runs.runner import Answer, Task, drive
+from chat_api.conversations.models import Message
+from chat_api.runs import control
+from chat_api.runs.acknowledge import Message as NewMessage
+from chat_api.runs.acknowledge import Started, acknowledge
+from chat_api.runs.conclude import End
+from chat_api.runs.errors import ActionRequired, Interrupted, RunCancelled, RunFailed, RunNotFound
+from chat_api.runs.events import Event
+from chat_api.runs.lease import Claim
+from chat_api.runs.models import FINAL, Run
 from chat_api.runs.schemas import ChatRequest
-from chat_api.tools.bridge import ToolBridge, ToolUser
-from kit.errors import Problem
-from kit.ids import new_id
+from chat_api.runs.worker import Drive, Worker
 from kit.postgres import Db
+from kit.postgres.tables import now
 from kit.tokens import Identity
 
-__all__ = ["TurnDeps", "TurnResult", "hand_over", "take_turn"]
+__all__ = ["TurnResult", "answer_of", "cancel", "decide", "follow", "get_owned", "list_runs", "start"]
 
-_GRACE: Final = 0.8
+HEARTBEAT_SECONDS: Final = 15.0
+_PATIENCE: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,100 +39,153 @@ class TurnResult:
     conversation_id: UUID
     text: str
     tool_calls: list[dict[str, Any]]
-    usage: dict[str, int]
+    usage: dict[str, Any]
     finished_at: datetime
 
 
-@dataclass(frozen=True)
-class TurnDeps:
-    """What turns are made with. `worker` is this process; `live` are the runs that it drives."""
+async def start(
+    worker: Worker, identity: Identity, request: ChatRequest, key: str | None
+) -> tuple[Started, Drive | None]:
+    """Take the user's message: once this returns, the turn goes on to its end whatever happens to us.
 
-    db: Db
-    agent: AgentConfig
-    providers: Providers
-    catalogue: Catalogue
-    tools: ToolBridge
-    delegation: Delegation
-    timezone: str
-    rounds: int
-    context_tokens: int
-    worker: UUID = field(default_factory=new_id)
-    live: dict[UUID, asyncio.Task[TurnResult]] = field(default_factory=dict)
-
-
-async def take_turn(deps: TurnDeps, identity: Identity, request: ChatRequest) -> TurnResult:
-    """Take the user's message, answer it, keep both.
-
-    Once the message is kept, the turn goes on to its end even if the caller leaves. Raises a Problem where
-    the turn cannot start or is not answered; in the second case the message stays.
+    Returns it with its drive, where it is driven here. Raises what `acknowledge` raises.
     """
-    turn = await acknowledge(deps.db, deps.worker, identity, request.conversation_id, request.message)
-    task = asyncio.create_task(_answer(deps, turn, request.message))
-    deps.live[turn.run_id] = task
-    task.add_done_callback(lambda _: deps.live.pop(turn.run_id))
-    return await asyncio.shield(task)
+    message = NewMessage(
+        content=request.message,
+        conversation_id=request.conversation_id,
+        if_busy=request.if_busy,
+        key=key,
+        request_hash=_digest(request) if key is not None else None,
+    )
+    db = worker.deps.db
+    if request.if_busy == "interrupt" and request.conversation_id is not None:
+        await control.cancel_all(db, identity.owner, request.conversation_id)
+    started = await acknowledge(db, worker.id, identity, message, runs_now=worker.room > 0)
+    if not started.mine or started.event is None:
+        return started, worker.drives.get(started.run_id)
+    turn = Claim(
+        run_id=started.run_id,
+        user_id=identity.owner,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        conversation_id=started.conversation_id,
+        position=started.position,
+        attempt=1,
+        content=request.message,
+        timezone=identity.zone,
+    )
+    return started, worker.begin(turn, started.event)
 
 
-async def _answer(deps: TurnDeps, turn: Acknowledged, message: str) -> TurnResult:
-    """Drive the turn and keep how it ended, whichever way."""
-    user = ToolUser(token=lambda: deps.delegation.token(turn.identity), rounds=deps.rounds)
-    chosen: ChosenModel | None = None
+def _digest(request: ChatRequest) -> bytes:
+    """Of what makes two requests the same turn; how the answer is to come does not."""
+    said = request.model_dump(mode="json", include={"message", "conversation_id", "agent_id"})
+    return sha256(json.dumps(said, sort_keys=True).encode()).digest()
+
+
+async def answer_of(worker: Worker, identity: Identity, started: Started, drive: Drive | None) -> TurnResult:
+    """Wait for the turn's answer. Raises a Problem where there is none."""
+    end = await asyncio.shield(drive.task) if drive is not None else None
+    if end is not None:
+        return _result(started.run_id, started.conversation_id, end, now())
+    if worker.stopping:
+        raise Interrupted(started.run_id)
+    async for events in follow(worker, started.run_id, 0, ended=False):
+        if any(event.type == "approval.requested" for event in events):
+            break
+    return await _kept_result(worker, identity, started.run_id)
+
+
+async def _kept_result(worker: Worker, identity: Identity, run_id: UUID) -> TurnResult:
+    db = worker.deps.db
+    run = await get_owned(db, identity.owner, run_id)
+    if run.status not in FINAL and run.status != "requires_action":
+        raise Interrupted(run_id)
+    answer = select(Message).where(
+        col(Message.user_id) == identity.owner,
+        col(Message.conversation_id) == run.conversation_id,
+        col(Message.position) == run.position + 1,
+    )
+    async with db() as session:
+        message = await session.scalar(answer)
+    end = End(
+        status=run.status,  # pyright: ignore[reportArgumentType]
+        text=message.content if message else "",
+        tool_calls=tuple(message.tool_calls) if message else (),
+        usage=run.usage,
+        error=run.error,
+    )
+    return _result(run_id, run.conversation_id, end, run.finished_at or now())
+
+
+def _result(run_id: UUID, conversation_id: UUID, end: End, at: datetime) -> TurnResult:
+    match end.status:
+        case "failed":
+            raise RunFailed(run_id, conversation_id, end.error or {})
+        case "cancelled":
+            raise RunCancelled(run_id, end.text)
+        case "requires_action":
+            raise ActionRequired(run_id)
+        case "completed":
+            return TurnResult(run_id, conversation_id, end.text, list(end.tool_calls), end.usage or {}, at)
+
+
+def follow(worker: Worker, run_id: UUID, after: int, *, ended: bool) -> AsyncGenerator[list[Event]]:
+    """The run's events after number `after`, to its end; an empty list now and then while nothing happens."""
+    return worker.hub.follow(run_id, after, ended=ended, idle_seconds=HEARTBEAT_SECONDS)
+
+
+async def get_owned(db: Db, user_id: UUID, run_id: UUID) -> Run:
+    """One's own run. Raises RunNotFound for an id that is unknown or somebody else's."""
+    async with db() as session:
+        run = await session.get(Run, run_id)
+    if run is None or run.user_id != user_id:
+        raise RunNotFound
+    return run
+
+
+async def list_runs(
+    db: Db, user_id: UUID, *, conversation_id: UUID | None, unfinished: bool, limit: int
+) -> list[Run]:
+    """One's own runs, the newest first."""
+    found = select(Run).where(col(Run.user_id) == user_id).order_by(col(Run.id).desc()).limit(limit)
+    if conversation_id is not None:
+        found = found.where(col(Run.conversation_id) == conversation_id)
+    if unfinished:
+        found = found.where(col(Run.status).not_in(FINAL))
+    async with db() as session:
+        return list(await session.scalars(found))
+
+
+async def cancel(worker: Worker, user_id: UUID, run_id: UUID) -> Run:
+    """Stop a run, wherever it is driven, and wait until it is over; one that is over stays as it is.
+
+    Raises RunNotFound.
+    """
+    db = worker.deps.db
+    run = await get_owned(db, user_id, run_id)
+    if run.status in FINAL:
+        return run
+    await control.cancel(db, user_id, run_id)
+    worker.cancel(run_id)
+    worker.look_for_work()
     try:
-        chosen = await deps.providers.choose()
-        user.rounds = chosen.provider.rounds or deps.rounds
-        await deps.tools.equip(user)
-        answer = await drive(await _task(deps, turn, message, chosen), user)
-    except Problem as problem:
-        if isinstance(problem, ProviderUnreachable | ProviderFailed):
-            deps.providers.forget()
-        await _conclude(deps, turn, chosen, user, problem)
-        raise
-    except asyncio.CancelledError:
-        stopped = Interrupted()
-        await _conclude(deps, turn, chosen, user, stopped)
-        raise stopped from None
-    except Exception:
-        # Whatever it was, the conversation must not stay taken until the lease runs out.
-        failed = TurnFailed("Something went wrong here; the log has the request id.")
-        with suppress(SQLAlchemyError):
-            await _conclude(deps, turn, chosen, user, failed)
-        raise
-    finished_at = await _conclude(deps, turn, chosen, user, answer)
-    return TurnResult(
-        turn.run_id, turn.place.conversation_id, answer.text, user.calls, answer.usage, finished_at
-    )
+        async with asyncio.timeout(_PATIENCE):
+            async for _ in follow(worker, run_id, 0, ended=False):
+                pass
+    except TimeoutError:
+        # Whoever drives it does not answer, and is taken over when its lease ends.
+        pass
+    return await get_owned(db, user_id, run_id)
 
 
-async def _task(deps: TurnDeps, turn: Acknowledged, message: str, chosen: ChosenModel) -> Task:
-    history = [] if turn.place.is_new else await recent_messages(deps.db, turn.identity.owner, turn.place)
-    return Task(
-        instructions=deps.agent.instructions_for(turn.identity.zone or deps.timezone),
-        items=to_items(history, message, tokens=chosen.provider.context_tokens or deps.context_tokens),
-        model=deps.catalogue.model(chosen),
-    )
+async def decide(worker: Worker, user_id: UUID, run_id: UUID, step_id: str, *, repeat: bool) -> Run:
+    """Let a run that waits for it go on, with a call that may have happened repeated or left.
 
-
-async def _conclude(
-    deps: TurnDeps, turn: Acknowledged, chosen: ChosenModel | None, user: ToolUser, end: Answer | Problem
-) -> datetime:
-    answered = isinstance(end, Answer)
-    outcome = Outcome(
-        text=end.text if answered else "",
-        tool_calls=tuple(user.calls),
-        usage=end.usage if answered else None,
-        error=None if answered else {"code": end.code, "message": end.message},
-        provider=chosen.provider.name if chosen else None,
-        model=chosen.name if chosen else None,
-    )
-    return await asyncio.shield(conclude(deps.db, deps.worker, turn, outcome))
-
-
-async def hand_over(deps: TurnDeps) -> None:
-    """Give the live turns a moment to end, then end them as interrupted."""
-    live = list(deps.live.values())
-    if not live:
-        return
-    _, late = await asyncio.wait(live, timeout=_GRACE)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    Raises RunNotFound, NothingToDecide.
+    """
+    db = worker.deps.db
+    await get_owned(db, user_id, run_id)
+    await control.decide(db, user_id, run_id, step_id, repeat=repeat)
+    worker.look_for_work()
+    return await get_owned(db, user_id, run_id)

@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 import anyio
 import structlog
@@ -26,24 +26,36 @@ _log = structlog.get_logger(__name__)
 _LIST_LIFETIME: Final = 60.0
 _LIST_TIMEOUT: Final = 10.0
 _FAILURE_LIFETIME: Final = 1.0
-_INTERRUPTED: Final = "The call was interrupted; it may or may not have happened."
+_KEY: Final = "turnlog/idempotency-key"
 _SEND_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
 _FAILURES: Final = (MCPError, RuntimeError, OSError, ValidationError)
 
 
+class Record(Protocol):
+    """What remembers the calls of a run: does `perform(key)` unless that was done; returns the outcome."""
+
+    def __call__(
+        self,
+        call_id: str,
+        arguments: dict[str, Any],
+        perform: Callable[[str], Awaitable[dict[str, Any]]],
+        *,
+        repeatable: bool,
+    ) -> Awaitable[dict[str, Any]]: ...
+
+
 @dataclass(slots=True)
 class ToolUser:
-    """Whom the tools of one run work for, and what they did: the context of the SDK's run.
+    """Whom the tools of one run work for: the context of the SDK's run.
 
-    `token` mints a short-lived token for the tool server; `rounds` bounds the model calls; `tools` are what
-    may be called; `calls` collects the calls in their order, each as `tool`, `args`, `result` and, where it
-    failed, `error`.
+    `token` mints a short-lived token for the tool server; `rounds` bounds the model calls; `record`
+    is told of each call; `tools` are what may be called.
     """
 
     token: Callable[[], str]
     rounds: int
+    record: Record
     tools: list[Tool] = field(default_factory=list[Tool])
-    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 class ToolBridge:
@@ -52,6 +64,7 @@ class ToolBridge:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._tools: list[Tool] = []
+        self._repeatable: frozenset[str] = frozenset()
         self._listed_until = 0.0
         self._listing = anyio.Lock()
 
@@ -70,7 +83,9 @@ class ToolBridge:
         lifetime = _FAILURE_LIFETIME
         try:
             with anyio.fail_after(_LIST_TIMEOUT):
-                self._tools = [self._function_tool(tool) for tool in await self._list(user)]
+                found = await self._list(user)
+            self._tools = [self._function_tool(tool) for tool in found]
+            self._repeatable = frozenset(tool.name for tool in found if _is_repeatable(tool))
             lifetime = _LIST_LIFETIME
         except _FAILURES as error:
             _log.warning("tools_not_listed", reason=type(error).__name__)
@@ -87,31 +102,49 @@ class ToolBridge:
                 if cursor is None:
                     return found
 
+    def is_repeatable(self, name: str) -> bool:
+        """Whether a call that may have happened can be done again: it changes nothing, or knows its key."""
+        return name in self._repeatable
+
     def _function_tool(self, tool: McpTool) -> FunctionTool:
+        repeatable = _is_repeatable(tool)
+
         async def invoke(context: ToolContext[ToolUser], arguments: str) -> str:
-            return await self._call(tool.name, arguments, context.context)
+            user = context.context
+            wanted: dict[str, Any] = json.loads(arguments)
+            usable = wanted != {NOT_JSON: True}
+            args = _kept(wanted) if usable else {}
+
+            async def perform(key: str) -> dict[str, Any]:
+                call = {"tool": tool.name, "args": args, "result": None, "error": _SEND_JSON}
+                return call | await self._call(tool.name, wanted, user, key) if usable else call
+
+            return told(await user.record(context.tool_call_id, args, perform, repeatable=repeatable))
 
         schema: dict[str, Any] = {"properties": {}, **tool.input_schema}
         return FunctionTool(tool.name, tool.description or "", schema, invoke, strict_json_schema=False)
 
-    async def _call(self, name: str, text: str, user: ToolUser) -> str:
-        """Call the tool and return what the model is told; a failure is told, not raised."""
-        call: dict[str, Any] = {"tool": name, "args": {}, "result": None, "error": _INTERRUPTED}
-        user.calls.append(call)
-        arguments: dict[str, Any] = json.loads(text)
-        if arguments == {NOT_JSON: True}:
-            call["error"] = _SEND_JSON
-            return _SEND_JSON
-        call["args"] = keepable(arguments)
+    async def _call(self, name: str, arguments: dict[str, Any], user: ToolUser, key: str) -> dict[str, Any]:
+        """Call the tool; return its result or, where it failed, its error."""
         try:
             async with self._connection.acting_as(user.token()):
-                result = await self._connection.client.call_tool(name, arguments)
+                result = await self._connection.client.call_tool(name, arguments, meta={_KEY: key})
         except _FAILURES:
-            call["error"] = "The tool server did not answer; the call may not have happened."
-        else:
-            call["result"] = None if result.is_error else keepable(_content(result))
-            call["error"] = keepable(_text(result)) if result.is_error else None
-        return told(call)
+            return {"error": "The tool server did not answer; the call may not have happened."}
+        if result.is_error:
+            return {"error": keepable(_text(result))}
+        return {"result": keepable(_content(result)), "error": None}
+
+
+def _kept(arguments: dict[str, Any]) -> dict[str, Any]:
+    kept = keepable(arguments)
+    return cast("dict[str, Any]", kept) if isinstance(kept, dict) else {"cut": kept}
+
+
+def _is_repeatable(tool: McpTool) -> bool:
+    hints = tool.annotations
+    harmless = hints is not None and bool(hints.read_only_hint or hints.idempotent_hint)
+    return harmless or bool((tool.meta or {}).get(_KEY))
 
 
 def _content(result: CallToolResult) -> Any:

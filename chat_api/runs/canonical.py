@@ -1,0 +1,136 @@
+"""The log as JSON: every event with all that is known of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from chat_api.runs.events import Event
+from chat_api.runs.schemas import Usage
+
+__all__ = ["EventOut", "EventPage", "page_of"]
+
+
+class _Event(BaseModel):
+    """`seq` grows over the whole run; it is without gaps within an attempt, whose number leads it."""
+
+    run_id: UUID
+    seq: int
+    at: datetime
+
+
+class RunStarted(_Event):
+    type: Literal["run.started"]
+    conversation_id: UUID
+    position: int = Field(description="Of the user's message in its conversation")
+
+
+class Attempt(_Event):
+    """The run was taken over: `text` is what stands of the answer, all else that was said is void."""
+
+    type: Literal["attempt"]
+    attempt: int
+    text: str
+
+
+class TextDelta(_Event):
+    type: Literal["text.delta"]
+    step_id: str
+    text: str
+
+
+class _Step(_Event):
+    step_id: str
+    kind: Literal["model", "tool"]
+    name: str
+    arguments: dict[str, Any] | None = Field(default=None, description="Of a tool")
+
+
+class StepStarted(_Step):
+    type: Literal["step.started"]
+
+
+class StepUpdated(_Event):
+    """The user has decided whether a call that may have happened is repeated."""
+
+    type: Literal["step.updated"]
+    step_id: str
+    repeat: bool
+
+
+class StepFinished(_Step):
+    type: Literal["step.finished"]
+    latency_ms: float
+    result: Any = None
+    error: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    estimated: bool | None = None
+    output: dict[str, Any] | None = Field(
+        default=None, description="What a model said that wants tools called: `text` and `calls`"
+    )
+
+
+class UsageSoFar(_Event, Usage):
+    type: Literal["usage"]
+
+
+class ApprovalRequested(_Event):
+    """A tool call was interrupted and may have happened; the run waits for a decision."""
+
+    type: Literal["approval.requested"]
+    conversation_id: UUID
+    step_id: str
+    name: str
+
+
+class _End(_Event):
+    conversation_id: UUID
+    message_id: UUID | None = Field(description="The assistant's message, where there is one")
+    usage: Usage | None
+
+
+class RunCompleted(_End):
+    type: Literal["run.completed"]
+
+
+class RunFailed(_End):
+    type: Literal["run.failed"]
+    error: dict[str, Any]
+
+
+class RunCancelled(_End):
+    type: Literal["run.cancelled"]
+
+
+EventOut: TypeAlias = Annotated[
+    RunStarted
+    | Attempt
+    | TextDelta
+    | StepStarted
+    | StepUpdated
+    | StepFinished
+    | UsageSoFar
+    | ApprovalRequested
+    | RunCompleted
+    | RunFailed
+    | RunCancelled,
+    Field(discriminator="type"),
+]
+
+
+class EventPage(BaseModel):
+    events: list[EventOut]
+    next_after: int | None = Field(description="Send it as `after` for more; none where the run is over")
+
+
+def page_of(events: Sequence[Event], *, after: int, is_last: bool) -> EventPage:
+    found = [
+        {**event.data, "run_id": event.run_id, "seq": event.seq, "at": event.at, "type": event.type}
+        for event in events
+    ]
+    return EventPage.model_validate(
+        {"events": found, "next_after": None if is_last else events[-1].seq if events else after}
+    )

@@ -1,0 +1,145 @@
+"""The last transaction of a turn, one statement: its answer, its state and its last event."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import structlog
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import col
+
+from chat_api.runs.errors import LeaseLost
+from chat_api.runs.events import Event
+from chat_api.runs.lease import Claim
+from chat_api.runs.log import AWAY, INSERT_ROWS, RunLog, lose
+from chat_api.runs.models import FINAL, Run
+from kit.ids import new_id
+from kit.postgres import Db
+
+__all__ = ["End", "Status", "conclude"]
+
+_PATIENCE: Final = 15.0
+_PAUSE: Final = 0.2
+_log = structlog.get_logger(__name__)
+
+Status: TypeAlias = Literal["completed", "failed", "cancelled", "requires_action"]
+
+_CONCLUDE: Final = text(
+    f"""
+    WITH fenced AS (
+        UPDATE runs SET status = :status, provider = :provider, model = :model, usage = :usage,
+            error = :error, finished_at = CASE WHEN :is_final THEN CAST(:at AS timestamptz) END
+        WHERE id = :run_id AND attempt = :attempt AND status = 'running'
+            AND EXISTS (SELECT FROM events WHERE run_id = :run_id AND seq = :last)
+        RETURNING id, user_id
+    ), answer AS (
+        INSERT INTO messages
+            (id, user_id, conversation_id, run_id, position, role, content, tool_calls, status, created_at)
+        SELECT :message_id, user_id, :conversation_id, id, :position, 'assistant', :content, :tool_calls,
+            :status, :at
+        FROM fenced WHERE :answered
+    ), added AS (
+        {INSERT_ROWS} ON CONFLICT DO NOTHING
+    )
+    SELECT fenced.id, EXISTS (
+        SELECT FROM runs WHERE user_id = fenced.user_id AND conversation_id = :conversation_id
+            AND status = 'queued'
+    ) AS more
+    FROM fenced
+    """  # noqa: S608
+).bindparams(
+    bindparam("usage", type_=JSONB(none_as_null=True)),
+    bindparam("error", type_=JSONB(none_as_null=True)),
+    bindparam("tool_calls", type_=JSONB),
+    bindparam("rows", type_=JSONB),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a turn ended. `text` and `tool_calls` are what was said and done, whatever the `status`."""
+
+    status: Status
+    text: str = ""
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    usage: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    provider: str | None = None
+    model: str | None = None
+
+
+async def conclude(db: Db, turn: Claim, log: RunLog, end: End, last: dict[str, Any]) -> tuple[Event, bool]:
+    """Keep how the turn ended, with what its log still has to write and the last event, of data `last`.
+
+    Returns that event, which no reader has seen yet, and whether another turn of the conversation waits.
+    Raises LeaseLost where another attempt has the run, or the database is away for too long.
+    """
+    message_id = new_id()
+    answered = end.status == "completed" or bool(end.text or end.tool_calls)
+    data = {
+        "conversation_id": str(turn.conversation_id),
+        "message_id": str(message_id) if answered else None,
+        "usage": end.usage,
+        **last,
+    }
+    kind = "approval.requested" if end.status == "requires_action" else f"run.{end.status}"
+    event = log.make(kind, data)
+    parameters: dict[str, Any] = {
+        "run_id": turn.run_id,
+        "attempt": turn.attempt,
+        "status": end.status,
+        "is_final": end.status in FINAL,
+        "provider": end.provider,
+        "model": end.model,
+        "usage": end.usage,
+        "error": end.error,
+        "message_id": message_id,
+        "conversation_id": turn.conversation_id,
+        "position": turn.position + 1,
+        "content": end.text,
+        "tool_calls": list(end.tool_calls),
+        "answered": answered and end.status in FINAL,
+        "at": event.at,
+    }
+    async with log.lock:
+        log.take(event)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return event, await _until_kept(db, turn, log, parameters)
+        except TimeoutError as error:
+            raise LeaseLost from error
+
+
+async def _until_kept(db: Db, turn: Claim, log: RunLog, parameters: dict[str, Any]) -> bool:
+    while True:
+        parameters |= {"rows": log.take(), "last": log.last}
+        try:
+            rows = await db.run(_CONCLUDE, parameters)
+            if not rows and not await _is_kept(db, turn, parameters["status"]):
+                # Of this attempt still: then rows are missing that the database had not promised to keep.
+                log.rewind()
+                continue
+        except LeaseLost:
+            lose(log)
+            raise
+        except AWAY as error:
+            _log.warning("end_not_kept", reason=type(error).__name__)
+            await asyncio.sleep(_PAUSE)
+            continue
+        log.confirm(durable=True)
+        return bool(rows and rows[0].more)
+
+
+async def _is_kept(db: Db, turn: Claim, status: str) -> bool:
+    """Whether an earlier try did it, whose answer was lost. Raises LeaseLost where none can any more."""
+    state = select(col(Run.attempt), col(Run.status)).where(col(Run.id) == turn.run_id)
+    async with db() as session:
+        found = (await session.execute(state)).one_or_none()
+    if found is None or found.attempt != turn.attempt:
+        raise LeaseLost
+    if found.status == "running":
+        return False
+    if found.status == status:
+        return True
+    raise LeaseLost

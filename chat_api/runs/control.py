@@ -1,0 +1,92 @@
+"""What users do to runs: cancel them, decide for them."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from chat_api.runs.errors import NothingToDecide
+from chat_api.runs.events import ATTEMPT
+from kit.postgres import Db
+from kit.postgres.tables import now
+
+__all__ = ["cancel", "cancel_all", "decide"]
+
+_CANCEL: Final = """
+    WITH asked AS (
+        UPDATE runs SET cancel_requested = true,
+            status = CASE status WHEN 'requires_action' THEN 'queued' ELSE status END
+        WHERE user_id = :user_id AND {which}
+            AND (status IN ('running', 'requires_action') OR status = 'queued' AND attempt > 0)
+        RETURNING id, status
+    ), unstarted AS (
+        UPDATE runs SET cancel_requested = true, status = 'cancelled', attempt = 1, finished_at = :at
+        WHERE user_id = :user_id AND {which} AND status = 'queued' AND attempt = 0
+        RETURNING id, user_id, conversation_id
+    ), added AS (
+        INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
+        SELECT id, {first}, {first}, user_id, 'run.cancelled',
+            jsonb_build_object('conversation_id', conversation_id, 'message_id', null, 'usage', null), :at
+        FROM unstarted
+    ), told AS (
+        SELECT pg_notify('turnlog', 'c' || replace(CAST(id AS text), '-', '')) FROM asked
+        UNION ALL
+        SELECT pg_notify('turnlog', 'w') FROM asked WHERE status = 'queued'
+        UNION ALL
+        SELECT pg_notify('turnlog', 'n' || replace(concat(user_id, conversation_id, id), '-', ''))
+        FROM unstarted
+    )
+    SELECT count(*) FROM told
+"""
+_DECIDE: Final = text(
+    f"""
+    WITH decided AS (
+        UPDATE runs SET status = 'queued', attempt = attempt + 1
+        WHERE user_id = :user_id AND id = :run_id AND status = 'requires_action' AND EXISTS (
+            SELECT FROM events WHERE run_id = :run_id AND type = 'approval.requested'
+                AND data @> jsonb_build_object('step_id', CAST(:step_id AS text))
+                AND seq > CAST(runs.attempt AS bigint) * {ATTEMPT}
+        )
+        RETURNING id, user_id, conversation_id, attempt
+    ), added AS (
+        INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
+        SELECT id, seq, seq, user_id, 'step.updated', :data, :at
+        FROM (SELECT *, CAST(attempt AS bigint) * {ATTEMPT} + 1 AS seq FROM decided) AS decided
+    ), told AS (
+        SELECT pg_notify('turnlog', 'w') FROM decided
+    )
+    SELECT count(*) AS told FROM told
+    """  # noqa: S608
+).bindparams(bindparam("data", type_=JSONB))
+
+
+_CANCEL_ONE: Final = text(_CANCEL.format(which="id = :run_id", first=ATTEMPT + 1))
+_CANCEL_ALL: Final = text(_CANCEL.format(which="conversation_id = :conversation_id", first=ATTEMPT + 1))
+
+
+async def cancel(db: Db, user_id: UUID, run_id: UUID) -> None:
+    """Have the user's run stopped by whoever drives it, or end it where nobody does. Safe to repeat."""
+    await db.run(_CANCEL_ONE, {"user_id": user_id, "run_id": run_id, "at": now()})
+
+
+async def cancel_all(db: Db, user_id: UUID, conversation_id: UUID) -> None:
+    """The same for every run of a conversation that is not over."""
+    await db.run(_CANCEL_ALL, {"user_id": user_id, "conversation_id": conversation_id, "at": now()})
+
+
+async def decide(db: Db, user_id: UUID, run_id: UUID, step_id: str, *, repeat: bool) -> None:
+    """Let the run go on, with the call of this step done again, or left as it is.
+
+    Raises NothingToDecide where the run does not wait for that.
+    """
+    parameters = {
+        "user_id": user_id,
+        "run_id": run_id,
+        "step_id": step_id,
+        "data": {"step_id": step_id, "repeat": repeat},
+        "at": now(),
+    }
+    rows = await db.run(_DECIDE, parameters)
+    if not rows[0].told:
+        raise NothingToDecide

@@ -1,0 +1,241 @@
+"""The steps of one run: made now and logged, or found in the log of an earlier attempt and not made again."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from chat_api.providers.completions import Completion, FunctionCall
+from chat_api.runs.events import DELTA, Event
+from chat_api.runs.log import Log, RunLog
+from kit.errors import Problem
+
+__all__ = ["Journal", "ToolStep"]
+
+_BETWEEN: Final = "\n\n"
+_INTERRUPTED: Final = "The call was interrupted; it may or may not have happened."
+_LEFT: Final = "The call was interrupted, may have happened, and the user decided not to repeat it."
+_UNKNOWN: Final = "There is no such tool."
+
+Ask: TypeAlias = Callable[[Callable[[str], None]], Awaitable[Completion]]
+Call: TypeAlias = dict[str, Any]
+
+
+@dataclass(slots=True)
+class ToolStep:
+    """A call that the model wants. `repeat` is what the user decided about one that may have happened."""
+
+    step_id: str
+    name: str
+    started: bool = False
+    outcome: Call | None = None
+    repeat: bool | None = None
+
+
+class Journal:
+    """Every model call and tool call of a run, in order.
+
+    `said` is the text of the answer so far, `calls` are the tool calls that have ended.
+    """
+
+    def __init__(self, log: Log, run: RunLog) -> None:
+        self._log: Final = log
+        self._run: Final = run
+        self._asked = 0
+        self._completions: dict[int, Completion] = {}
+        self._tools: dict[str, ToolStep] = {}
+        self._texts: list[str] = []
+        self._saying: list[str] = []
+        self._open: dict[str, tuple[dict[str, Any], float]] = {}
+
+    @property
+    def said(self) -> str:
+        return "".join([_BETWEEN.join(self._texts), *self._saying])
+
+    @property
+    def calls(self) -> list[Call]:
+        return [step.outcome for step in self._tools.values() if step.outcome is not None]
+
+    def usage(self) -> dict[str, Any]:
+        """Tokens of all model calls that have ended, and whether some of them are estimated."""
+        found = self._completions.values()
+        sent, got = sum(one.input_tokens for one in found), sum(one.output_tokens for one in found)
+        return {
+            "requests": len(found),
+            "input_tokens": sent,
+            "output_tokens": got,
+            "total_tokens": sent + got,
+            "estimated": any(one.estimated for one in found),
+        }
+
+    def resume(self, events: Iterable[Event]) -> None:
+        """Learn what earlier attempts have done, and tell the readers what of their text still stands."""
+        for event in events:
+            match event.type, event.data.get("kind"):
+                case "step.finished", "model" if "output" in event.data:
+                    self._keep(int(event.data["step_id"]), _completion(event.data))
+                case "step.started", "tool":
+                    step = self._step(event.data["step_id"])
+                    step.started, step.repeat = True, None
+                case "step.finished", "tool":
+                    self._step(event.data["step_id"]).outcome = _outcome(event.data)
+                case "step.updated", None:
+                    self._step(event.data["step_id"]).repeat = event.data["repeat"]
+                case _:
+                    pass
+        self._add("attempt", {"attempt": self._run.attempt, "text": self.said})
+
+    def unsure(self, is_repeatable: Callable[[str], bool]) -> ToolStep | None:
+        """A call that may have happened, may not be repeated without asking, and was not asked about."""
+        for step in self._tools.values():
+            open_ = step.started and step.outcome is None and step.repeat is None
+            if open_ and not is_repeatable(step.name):
+                return step
+        return None
+
+    async def ask(self, model: str, ask: Ask, tools: Iterable[str]) -> Completion:
+        """Have the model called, unless it was; keep what it wants done before anything is done.
+
+        Raises what `ask` does, and LeaseLost.
+        """
+        self._asked += 1
+        known = self._completions.get(self._asked)
+        if known is not None:
+            return known
+        step_id = str(self._asked)
+        self._start({"step_id": step_id, "kind": "model", "name": model})
+        try:
+            completion = await ask(self._say)
+        except Problem as problem:
+            self._finish(step_id, error=problem.message)
+            raise
+        tokens = {
+            "input_tokens": completion.input_tokens,
+            "output_tokens": completion.output_tokens,
+            "estimated": completion.estimated,
+        }
+        # An answer in words ends the turn, and is kept with its end.
+        output = {"output": _output(completion)} if completion.calls else {}
+        self._finish(step_id, **tokens, **output)
+        self._keep(self._asked, completion)
+        self._add("usage", self.usage())
+        if completion.calls:
+            self._refuse_unknown(set(tools))
+            await self._log.commit(self._run)
+        return completion
+
+    async def call(
+        self,
+        call_id: str,
+        arguments: dict[str, Any],
+        perform: Callable[[str], Awaitable[Call]],
+        *,
+        repeatable: bool,
+    ) -> Call:
+        """Have the tool called with the key of the step, unless it was; return what came of it.
+
+        Raises LeaseLost.
+        """
+        step = self._tools[call_id]
+        if step.outcome is not None:
+            return step.outcome
+        if step.repeat is False:
+            step.outcome = {"tool": step.name, "args": arguments, "result": None, "error": _LEFT}
+            self._add("step.finished", _tool_data(step.step_id, step.outcome))
+            return step.outcome
+        self._start({"step_id": step.step_id, "kind": "tool", "name": step.name, "arguments": arguments})
+        step.started = True
+        if not repeatable:
+            # The next attempt must know that this may have happened.
+            await self._log.commit(self._run)
+        step.outcome = await perform(f"{self._run.run_id}:{step.step_id}")
+        self._finish(step.step_id, result=step.outcome["result"], error=step.outcome["error"])
+        if not repeatable:
+            await self._log.commit(self._run)
+        return step.outcome
+
+    def close(self) -> None:
+        """End the steps that are open: the turn has been stopped."""
+        for step_id, (data, _) in list(self._open.items()):
+            if data["kind"] == "tool":
+                step = self._step(step_id)
+                step.outcome = {
+                    "tool": step.name,
+                    "args": data["arguments"],
+                    "result": None,
+                    "error": _INTERRUPTED,
+                }
+            self._finish(step_id, error=_INTERRUPTED)
+
+    def _say(self, text: str) -> None:
+        if not self._saying and self._texts:
+            text = _BETWEEN + text
+        self._saying.append(text)
+        self._add(DELTA, {"step_id": str(self._asked), "text": text})
+
+    def _keep(self, number: int, completion: Completion) -> None:
+        self._completions[number] = completion
+        self._saying.clear()
+        if completion.text:
+            self._texts.append(completion.text)
+        for index, call in enumerate(completion.calls, 1):
+            self._tools[call.call_id] = ToolStep(f"{number}.{index}", call.name)
+
+    def _step(self, step_id: str) -> ToolStep:
+        return next(step for step in self._tools.values() if step.step_id == step_id)
+
+    def _refuse_unknown(self, known: set[str]) -> None:
+        """Keep the calls of tools that do not exist, which the SDK answers by itself."""
+        for step in self._tools.values():
+            if step.outcome is None and step.name not in known:
+                step.outcome = {"tool": step.name, "args": {}, "result": None, "error": _UNKNOWN}
+                self._add("step.finished", _tool_data(step.step_id, step.outcome))
+
+    def _start(self, data: dict[str, Any]) -> None:
+        self._open[data["step_id"]] = data, time.monotonic()
+        self._add("step.started", data)
+
+    def _finish(self, step_id: str, **found: Any) -> None:
+        data, since = self._open.pop(step_id)
+        latency = round((time.monotonic() - since) * 1000, 1)
+        self._add("step.finished", data | {"latency_ms": latency} | found)
+
+    def _add(self, type_: str, data: dict[str, Any]) -> None:
+        self._log.add(self._run, type_, data)
+
+
+def _tool_data(step_id: str, call: Call) -> dict[str, Any]:
+    return {
+        "step_id": step_id,
+        "kind": "tool",
+        "name": call["tool"],
+        "arguments": call["args"],
+        "result": call["result"],
+        "error": call["error"],
+        "latency_ms": 0.0,
+    }
+
+
+def _outcome(data: dict[str, Any]) -> Call:
+    return {
+        "tool": data["name"],
+        "args": data["arguments"],
+        "result": data.get("result"),
+        "error": data.get("error"),
+    }
+
+
+def _output(completion: Completion) -> dict[str, Any]:
+    calls: Sequence[FunctionCall] = completion.calls
+    return {
+        "text": completion.text,
+        "calls": [[call.call_id, call.name, call.arguments] for call in calls],
+    }
+
+
+def _completion(data: dict[str, Any]) -> Completion:
+    output = data["output"]
+    calls = tuple(FunctionCall(*call) for call in output["calls"])
+    return Completion(
+        output["text"], calls, data["input_tokens"], data["output_tokens"], estimated=data["estimated"]
+    )

@@ -1,0 +1,76 @@
+"""A run's log as a streamed answer: pure ASGI, for a token costs little but the sending."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from chat_api.runs.events import Event
+from chat_api.runs.wire import Wire
+from chat_api.runs.wire.protocol import encode
+
+__all__ = ["RunStream"]
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_LARGEST_CHUNK = 16 * 1024
+_SLOWEST_CHUNK = 30.0
+
+
+class RunStream(Response):
+    """Sends events until there are no more, the client leaves, or it takes nothing for half a minute.
+
+    A client that is dropped goes on with the number of the last event that it got.
+    """
+
+    def __init__(
+        self,
+        events: AsyncGenerator[list[Event]],
+        wire: Wire,
+        headers: Mapping[str, str],
+        *,
+        gone: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """`gone` is called where the client leaves before the end."""
+        super().__init__(media_type=wire.media_type, headers={**_HEADERS, **headers})
+        del self.headers["content-length"]
+        self._events = events
+        self._wire = wire
+        self._gone = gone
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done() and self._gone is not None:
+                await self._gone()
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.wait([sending, leaving])
+        if not sending.cancelled():
+            with suppress(TimeoutError):
+                sending.result()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await _body(send, self._wire.opening)
+        async with aclosing(self._events) as batches:
+            async for events in batches:
+                frames = encode(self._wire, events) if events else self._wire.heartbeat()
+                for start in range(0, len(frames), _LARGEST_CHUNK):
+                    async with asyncio.timeout(_SLOWEST_CHUNK):
+                        await _body(send, frames[start : start + _LARGEST_CHUNK])
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _body(send: Send, body: bytes) -> None:
+    if body:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

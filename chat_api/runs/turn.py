@@ -1,0 +1,138 @@
+"""A turn from its claim to its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from chat_api.agents.service import AgentConfig
+from chat_api.auth.service import Delegation
+from chat_api.conversations.history import to_items
+from chat_api.conversations.service import Place, recent_messages
+from chat_api.providers.catalogue import Catalogue
+from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
+from chat_api.providers.service import ChosenModel, Providers
+from chat_api.runs.conclude import End, Status
+from chat_api.runs.errors import GaveUp
+from chat_api.runs.events import Event
+from chat_api.runs.journal import Journal
+from chat_api.runs.lease import Claim
+from chat_api.runs.log import RunLog
+from chat_api.runs.runner import Task, drive
+from chat_api.tools.bridge import ToolBridge, ToolUser
+from kit.errors import Problem
+from kit.postgres import Db
+from kit.tokens import Identity
+
+__all__ = ["Live", "Stop", "TurnDeps", "answer", "failed", "stopped"]
+
+Stop: TypeAlias = Literal["cancel", "lost", "hand over"]
+
+
+@dataclass(frozen=True)
+class TurnDeps:
+    """What turns are made with. `attempts` bounds how often one is begun anew after a crash."""
+
+    db: Db
+    agent: AgentConfig
+    providers: Providers
+    catalogue: Catalogue
+    tools: ToolBridge
+    delegation: Delegation
+    timezone: str
+    rounds: int
+    context_tokens: int
+    attempts: int
+
+
+@dataclass(slots=True)
+class Live:
+    """A run that this process drives. `before` are the events of earlier attempts."""
+
+    turn: Claim
+    log: RunLog
+    journal: Journal
+    before: Sequence[Event] = ()
+    chosen: ChosenModel | None = None
+
+
+async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
+    """Answer the user; return how that ended, and what the last event says beside.
+
+    Raises LeaseLost.
+    """
+    turn = live.turn
+    try:
+        if turn.attempt > 1:
+            live.journal.resume(live.before)
+        if turn.cancel_requested:
+            return stopped(live)
+        if turn.attempt > deps.attempts:
+            raise GaveUp(turn.attempt - 1)
+        live.chosen = await deps.providers.choose()
+        user = _user(deps, live, live.chosen)
+        await deps.tools.equip(user)
+        unsure = live.journal.unsure(deps.tools.is_repeatable)
+        if unsure is not None:
+            return _end(live, "requires_action"), {"step_id": unsure.step_id, "name": unsure.name}
+        await drive(await _task(deps, turn, live.chosen), user, live.journal)
+    except Problem as problem:
+        if isinstance(problem, ProviderUnreachable | ProviderFailed):
+            deps.providers.forget()
+        return failed(live, problem)
+    return _end(live, "completed"), {}
+
+
+def failed(live: Live, problem: Problem) -> tuple[End, dict[str, Any]]:
+    """How a turn ends that `problem` came to."""
+    live.journal.close()
+    error = _kept(problem)
+    return _end(live, "failed", error), {"error": error}
+
+
+def stopped(live: Live) -> tuple[End, dict[str, Any]]:
+    """How a turn ends that is cancelled at this moment."""
+    live.journal.close()
+    return _end(live, "cancelled"), {}
+
+
+def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
+    turn = live.turn
+    identity = Identity(turn.issuer, turn.subject, {"zoneinfo": turn.timezone})
+    return ToolUser(
+        token=lambda: deps.delegation.token(identity),
+        rounds=chosen.provider.rounds or deps.rounds,
+        record=live.journal.call,
+    )
+
+
+async def _task(deps: TurnDeps, turn: Claim, chosen: ChosenModel) -> Task:
+    place = Place(turn.conversation_id, turn.position)
+    history = [] if place.is_new else await recent_messages(deps.db, turn.user_id, place)
+    return Task(
+        instructions=deps.agent.instructions_for(turn.timezone or deps.timezone),
+        items=to_items(history, turn.content, tokens=chosen.provider.context_tokens or deps.context_tokens),
+        model=deps.catalogue.model(chosen),
+    )
+
+
+def _end(live: Live, status: Status, error: dict[str, Any] | None = None) -> End:
+    journal, chosen = live.journal, live.chosen
+    return End(
+        status=status,
+        text=journal.said,
+        tool_calls=tuple(journal.calls),
+        usage=journal.usage(),
+        error=error,
+        provider=chosen.provider.name if chosen else None,
+        model=chosen.name if chosen else None,
+    )
+
+
+def _kept(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "status": problem.status,
+        "details": problem.details,
+        "headers": problem.headers,
+    }

@@ -1,0 +1,54 @@
+"""One JSON object a line: what a script reads with a loop over lines."""
+
+from typing import Any, Final
+
+from chat_api.runs.events import Event
+from chat_api.runs.wire.protocol import Wire, dumps, final_frame
+from kit.postgres.tables import now
+
+__all__ = ["NDJSON"]
+
+
+def _frame(event: Event) -> bytes:
+    found = _object(event)
+    if found is None:
+        return b""
+    return (dumps(found | {"run_id": str(event.run_id), "seq": event.seq}) + "\n").encode()
+
+
+def _object(event: Event) -> dict[str, Any] | None:
+    data, timestamp = event.data, event.at.isoformat()
+    match event.type, data.get("kind"):
+        case "run.started", _:
+            return {"type": "start", "conversation_id": data["conversation_id"], "timestamp": timestamp}
+        case "attempt", _:
+            return {
+                "type": "attempt",
+                "attempt": data["attempt"],
+                "content": data["text"],
+                "timestamp": timestamp,
+            }
+        case "text.delta", _:
+            return {"type": "token", "content": data["text"], "timestamp": timestamp}
+        case "step.started", "tool":
+            return {"type": "tool_call", **_tool(data), "args": data["arguments"], "timestamp": timestamp}
+        case "step.finished", "tool":
+            result = {"result": data.get("result"), "error": data.get("error")}
+            return {"type": "tool_result", **_tool(data), **result, "timestamp": timestamp}
+        case "approval.requested", _:
+            return {"type": "approval", "step_id": data["step_id"], "tool": data["name"]}
+        case (("run.completed" | "run.failed" | "run.cancelled"), _):
+            return final_frame(event)
+        case _:
+            return None
+
+
+def _tool(data: dict[str, Any]) -> dict[str, Any]:
+    return {"tool": data["name"], "step_id": data["step_id"]}
+
+
+def _heartbeat() -> bytes:
+    return f'{{"type":"heartbeat","timestamp":"{now().isoformat()}"}}\n'.encode()
+
+
+NDJSON: Final = Wire("ndjson", "application/x-ndjson", _frame, _heartbeat)

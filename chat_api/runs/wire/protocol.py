@@ -1,0 +1,66 @@
+"""What an encoder is, and what all of them share."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chat_api.runs.events import Event
+
+__all__ = ["Wire", "dumps", "encode", "final_frame"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A way to stream a run. `frame` makes bytes of an event, none where the wire does not tell of it.
+
+    `heartbeat` is what is sent while nothing happens, `opening` what comes before all.
+    """
+
+    name: str
+    media_type: str
+    frame: Callable[[Event], bytes]
+    heartbeat: Callable[[], bytes]
+    opening: bytes = b""
+
+
+def encode(wire: Wire, events: Iterable[Event]) -> bytes:
+    """The frames of all `events`; each is made once for all readers of this process."""
+    return b"".join([event.frames.get(wire.name) or _made(wire, event) for event in events])
+
+
+def _made(wire: Wire, event: Event) -> bytes:
+    frame = event.frames[wire.name] = wire.frame(event)
+    return frame
+
+
+def dumps(value: dict[str, Any]) -> str:
+    """JSON on one line for every reader: what some take for the end of a line, as U+2028, is escaped."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def final_frame(event: Event) -> dict[str, Any]:
+    """`done` or `error`: the last frame of a run on every wire."""
+    data = event.data
+    common = {"run_id": str(event.run_id), "conversation_id": data["conversation_id"]}
+    if event.type == "run.failed":
+        error = data["error"]
+        return {
+            "type": "error",
+            **common,
+            "code": error["code"],
+            "message": error["message"],
+            "message_id": data["message_id"],
+            "timestamp": event.at.isoformat(),
+        }
+    usage = data["usage"]
+    return {
+        "type": "done",
+        **common,
+        "thread_id": data["conversation_id"],
+        "status": event.type.removeprefix("run."),
+        "message_id": data["message_id"],
+        "usage": usage,
+        "tokens_used": usage["total_tokens"] if usage else 0,
+        "timestamp": event.at.isoformat(),
+    }

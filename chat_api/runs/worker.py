@@ -1,0 +1,235 @@
+"""The process as a driver of runs: claims them, keeps their leases, stops them, hands them over."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from traceback import format_exception
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from chat_api.runs.conclude import End, conclude
+from chat_api.runs.errors import LeaseLost, TurnFailed
+from chat_api.runs.events import Event
+from chat_api.runs.hub import Hub
+from chat_api.runs.journal import Journal
+from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
+from chat_api.runs.log import AWAY, Log, RunLog, lose
+from chat_api.runs.signals import Cancel, Note, Work, parse
+from chat_api.runs.turn import Live, Stop, TurnDeps, answer, failed, stopped
+from kit.ids import new_id
+from kit.postgres.errors import violated
+
+__all__ = ["Drive", "Worker"]
+
+_REAP_EVERY: Final = 1.0
+_GRACE: Final = 3.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Drive:
+    """A live run and the task that drives it; its result is None where the run goes on elsewhere.
+
+    `stop` is why it is to end early; `begun` and `ending` tell whether its task can be cancelled for that.
+    """
+
+    live: Live
+    task: "asyncio.Task[End | None]" = field(init=False)
+    stop: Stop | None = None
+    begun: bool = False
+    ending: bool = False
+
+
+class Worker:
+    """`id` names this process in leases; `drives` are the runs that it drives."""
+
+    def __init__(self, deps: TurnDeps, hub: Hub, log: Log, *, most_live: int) -> None:
+        self.id: Final = new_id()
+        self.deps: Final = deps
+        self.hub: Final = hub
+        self.log: Final = log
+        self.drives: Final[dict[UUID, Drive]] = {}
+        self.stopping = False
+        self._most_live: Final = most_live
+        self._work: Final = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many more runs this process may drive."""
+        return 0 if self.stopping else max(0, self._most_live - len(self.drives))
+
+    @asynccontextmanager
+    async def running(self, *also: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+        """Do all that goes on in the background while the context is open, and what is to go on `also`."""
+        jobs: list[Coroutine[Any, Any, None]] = [
+            self.log.flush_forever(),
+            self.hub.tail_forever(),
+            self._renew_forever(),
+            self._claim_forever(),
+            *also,
+        ]
+        tasks = [asyncio.create_task(job) for job in jobs]
+        try:
+            yield
+        finally:
+            await self.hand_over()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def heard(self, payload: str) -> None:
+        """Act on what a replica has told."""
+        for signal in parse(payload):
+            match signal:
+                case Note():
+                    self.hub.note(signal)
+                case Cancel(run_id):
+                    self.cancel(run_id)
+                case Work():
+                    self.look_for_work()
+
+    async def listening(self) -> None:
+        """Look everywhere: what was told before may have been missed."""
+        self.hub.look()
+        self.look_for_work()
+
+    def look_for_work(self) -> None:
+        self._work.set()
+
+    def begin(self, turn: Claim, event: Event) -> Drive:
+        """Drive a run that was acknowledged with this process as its driver."""
+        note = Note(turn.user_id, turn.conversation_id, turn.run_id)
+        log = RunLog(self.hub.begin(event), turn.attempt, event.seq, note)
+        self.hub.note(note)
+        self.log.tell(note)
+        return self._start(Live(turn, log, Journal(self.log, log)))
+
+    def cancel(self, run_id: UUID) -> None:
+        """Stop the run, if it is driven here: what was said so far is kept."""
+        drive = self.drives.get(run_id)
+        if drive is not None:
+            self._stop(drive, "cancel")
+
+    def _stop(self, drive: Drive, why: Stop) -> None:
+        if drive.stop is None and not drive.ending:
+            drive.stop = why
+            if drive.begun:
+                drive.task.cancel()
+
+    def _start(self, live: Live) -> Drive:
+        drive = Drive(live)
+        self.drives[live.turn.run_id] = drive
+        drive.task = asyncio.create_task(self._drive(drive))
+        drive.task.add_done_callback(lambda _: self._done(drive))
+        return drive
+
+    def _done(self, drive: Drive) -> None:
+        run_id = drive.live.turn.run_id
+        if self.drives.get(run_id) is drive:
+            del self.drives[run_id]
+        self.hub.let_go(drive.live.log.feed)
+        self.look_for_work()
+
+    async def _drive(self, drive: Drive) -> End | None:
+        try:
+            ending = await self._answer(drive)
+            drive.ending = True
+            return await self._conclude(drive.live, *ending) if ending else None
+        except LeaseLost:
+            lose(drive.live.log)
+            return None
+
+    async def _answer(self, drive: Drive) -> tuple[End, dict[str, Any]] | None:
+        """How the turn ended, or None where it goes on elsewhere."""
+        live = drive.live
+        try:
+            drive.begun = True
+            if drive.stop is None:
+                return await answer(self.deps, live)
+            return stopped(live) if drive.stop == "cancel" else None
+        except asyncio.CancelledError:
+            return stopped(live) if drive.stop == "cancel" else None
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # Whatever it was, the conversation must not stay taken until the lease runs out.
+            _log.error("turn_failed", exception="".join(format_exception(error)))
+            return failed(live, TurnFailed("Something went wrong here; the log has the run id."))
+
+    async def _conclude(self, live: Live, end: End, last: dict[str, Any]) -> End:
+        event, more = await conclude(self.deps.db, live.turn, live.log, end, last)
+        live.log.feed.append((event,))
+        self.log.tell(live.log.note, *([Work()] if more else []))
+        return end
+
+    async def _claim_forever(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REAP_EVERY):
+                    await self._work.wait()
+            self._work.clear()
+            if self.room:
+                await self._claim()
+
+    async def _claim(self) -> None:
+        try:
+            for turn in await claim(self.deps.db, self.id, room=self.room):
+                await self._take_over(turn)
+        except IntegrityError as error:
+            # A new turn of the conversation came between; the one that waits is next.
+            _log.info("claim_again", constraint=violated(error))
+        except AWAY as error:
+            _log.warning("nothing_claimed", reason=type(error).__name__)
+
+    async def _take_over(self, turn: Claim) -> None:
+        own = self.drives.get(turn.run_id)
+        if own is not None:
+            # This process itself was too late with its lease.
+            self._stop(own, "lost")
+            await asyncio.wait([own.task])
+        feed = await self.hub.take_over(turn.run_id)
+        note = Note(turn.user_id, turn.conversation_id, turn.run_id)
+        log = RunLog(feed, turn.attempt, feed.last, note)
+        self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))
+
+    async def _renew_forever(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if self.drives:
+                await self._renew()
+
+    async def _renew(self) -> None:
+        drives = dict(self.drives)
+        try:
+            renewed = await renew(self.deps.db, self.id, drives)
+        except AWAY as error:
+            _log.warning("leases_not_renewed", reason=type(error).__name__)
+            return
+        for run_id, drive in drives.items():
+            renewal = renewed.get(run_id)
+            if renewal is None or renewal.attempt != drive.live.turn.attempt:
+                self._stop(drive, "lost")
+            elif renewal.cancel_requested:
+                self._stop(drive, "cancel")
+
+    async def hand_over(self) -> None:
+        """Claim nothing more, give the live runs a moment to end, and let other replicas have the rest."""
+        self.stopping = True
+        if self.drives:
+            await asyncio.wait([drive.task for drive in self.drives.values()], timeout=_GRACE)
+        late = list(self.drives.values())
+        for drive in late:
+            self._stop(drive, "hand over")
+        if late:
+            await asyncio.wait([drive.task for drive in late])
+            await self._release(late)
+        self.hub.close()
+
+    async def _release(self, late: list[Drive]) -> None:
+        with suppress(*AWAY):
+            await self.log.flush()
+            await hand_over(self.deps.db, self.id, [drive.live.turn.run_id for drive in late])

@@ -1,0 +1,39 @@
+"""Hearing what is told through Postgres' NOTIFY."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from psycopg import AsyncConnection, Error, sql
+
+from kit.postgres.engine import psycopg_url
+
+__all__ = ["listen_forever"]
+
+_PAUSE: Final = 0.5
+_KEEPALIVES: Final[dict[str, Any]] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_log = structlog.get_logger(__name__)
+
+
+async def listen_forever(
+    url: str, channel: str, *, heard: Callable[[str], None], listening: Callable[[], Awaitable[None]]
+) -> None:
+    """Call `heard` with each payload, on a connection of its own that is made anew whenever it breaks.
+
+    `listening` is called each time that listening has begun: what was told before may have been missed.
+    """
+    plain = psycopg_url(url).replace("+psycopg", "", 1)
+    while True:
+        try:
+            connection = await AsyncConnection.connect(
+                plain, autocommit=True, connect_timeout=5, application_name="turnlog", **_KEEPALIVES
+            )
+            async with connection:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                await listening()
+                async for notification in connection.notifies():
+                    heard(notification.payload)
+        except (Error, OSError) as error:
+            _log.warning("not_listening", reason=type(error).__name__)
+        await asyncio.sleep(_PAUSE)
