@@ -21,7 +21,7 @@ __all__ = ["Hub", "read"]
 
 _PAGE: Final = 500
 _POLL_EVERY: Final = 5.0
-_PAUSE: Final = 0.2
+_PAUSE: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 Watcher: TypeAlias = Callable[[Note], None]

@@ -1,7 +1,7 @@
 """The steps of one run: made now and logged, or found in the log of an earlier attempt and not made again."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -93,15 +93,15 @@ class Journal:
                 return step
         return None
 
-    async def ask(self, model: str, ask: Ask, tools: Iterable[str]) -> Completion:
+    async def ask(self, model: str, ask: Ask, known_tools: Set[str]) -> Completion:
         """Have the model called, unless it was; keep what it wants done before anything is done.
 
         Raises what `ask` does, and LeaseLost.
         """
         self._asked += 1
-        known = self._completions.get(self._asked)
-        if known is not None:
-            return known
+        recorded = self._completions.get(self._asked)
+        if recorded is not None:
+            return recorded
         step_id = str(self._asked)
         self._start({"step_id": step_id, "kind": "model", "name": model})
         try:
@@ -120,7 +120,7 @@ class Journal:
         self._keep(self._asked, completion)
         self._add("usage", self.usage())
         if completion.calls:
-            self._refuse_unknown(set(tools))
+            self._refuse_unknown(known_tools)
             await self._log.commit(self._run)
         return completion
 
@@ -184,7 +184,7 @@ class Journal:
     def _step(self, step_id: str) -> ToolStep:
         return next(step for step in self._tools.values() if step.step_id == step_id)
 
-    def _refuse_unknown(self, known: set[str]) -> None:
+    def _refuse_unknown(self, known: Set[str]) -> None:
         """Keep the calls of tools that do not exist, which the SDK answers by itself."""
         for step in self._tools.values():
             if step.outcome is None and step.name not in known:

@@ -49,8 +49,10 @@ class Task:
 class _Journaled(Model):
     """The model as the SDK sees it: each call is a step of the journal."""
 
-    def __init__(self, model: ChatModel, journal: Journal) -> None:
+    def __init__(self, model: ChatModel, journal: Journal, known: frozenset[str]) -> None:
+        """`known` are the tools that there are, whether they are offered or not."""
         self._model: Final = model
+        self._known: Final = known
         self.journal: Final = journal
 
     @override
@@ -64,8 +66,7 @@ class _Journaled(Model):
         **__: Any,
     ) -> ModelResponse:
         ask = partial(self._model.reply, system_instructions, input, model_settings, tools)
-        known = (tool.name for tool in tools)
-        return model_response(await self.journal.ask(self._model.name, ask, known))
+        return model_response(await self.journal.ask(self._model.name, ask, self._known))
 
     @override
     def stream_response(self, *_: Any, **__: Any) -> NoReturn:
@@ -97,7 +98,7 @@ async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
 
     Raises a Problem with a name for whatever goes wrong, and LeaseLost.
     """
-    model = _Journaled(task.model, journal)
+    model = _Journaled(task.model, journal, frozenset(tool.name for tool in user.tools))
     agent = _Assistant(name="assistant", instructions=task.instructions, model=model)
     try:
         await Runner.run(

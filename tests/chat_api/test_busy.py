@@ -89,12 +89,20 @@ def messages_when(alice: Person, conversation_id: str, count: int) -> list[dict[
     return kept
 
 
-def test_the_conversation_of_a_killed_replica_is_usable_after_its_lease(
+def expire_lease(database_url: str, conversation_id: str) -> None:
+    execute(
+        database_url,
+        "UPDATE runs SET lease_until = now() - interval '1 second' WHERE conversation_id = %s",
+        conversation_id,
+    )
+
+
+def test_another_replica_goes_on_with_the_turn_of_a_killed_one(
     api_database: str, alice: Person, person: MakePerson, model: ModelServer
 ) -> None:
     conversation_id = alice.say("Hello")["conversation_id"]
     gate = Gate()
-    model.answers(gate.before(say("Nobody hears this.")), say("Here I am."))
+    model.answers(gate.before(say("Nobody hears this.")), say("Here I am."), say("Fine."))
     with replica_process(api_database, model.url) as (url, process):
         elsewhere = person(url, alice.name)
         with in_thread(lambda: elsewhere.post("Are you there?", conversation_id)) as lost:
@@ -102,16 +110,11 @@ def test_the_conversation_of_a_killed_replica_is_usable_after_its_lease(
             process.kill()
             assert lost.exception() is not None
     assert alice.post("Hello?", conversation_id).status_code == 409
-    execute(
-        api_database,
-        "UPDATE runs SET lease_until = now() - interval '1 second' WHERE conversation_id = %s",
-        conversation_id,
-    )
-    assert alice.say("Hello?", conversation_id)["response"] == "Here I am."
+    expire_lease(api_database, conversation_id)
+    messages_when(alice, conversation_id, 4)
+    assert alice.say("Good.", conversation_id)["response"] == "Fine."
     said = [message["content"] for message in alice.messages(conversation_id)]
-    assert said == ["Hello", "Hello.", "Are you there?", "Hello?", "Here I am."]
-    told = [message["content"] for message in model.requests[-1]["messages"][1:]]
-    assert told == ["Hello", "Hello.", "Are you there?", "(There was no answer.)", "Hello?"]
+    assert said == ["Hello", "Hello.", "Are you there?", "Here I am.", "Good.", "Fine."]
     gate.open()
 
 
@@ -125,20 +128,16 @@ def test_a_replica_that_lost_its_lease_writes_nothing(
         elsewhere = person(url, alice.name)
         with in_thread(lambda: elsewhere.post("One", conversation_id)) as late:
             gate.wait()
-            execute(
-                api_database,
-                "UPDATE runs SET lease_until = now() - interval '1 second' WHERE conversation_id = %s",
-                conversation_id,
-            )
-            assert alice.say("Two", conversation_id)["response"] == "Taken over."
+            expire_lease(api_database, conversation_id)
+            messages_when(alice, conversation_id, 4)
             gate.open()
-        assert late.result().status_code == 503
-        assert late.result().json()["error"]["code"] == "interrupted"
+        # Who waits gets the answer, whichever replica gave it.
+        assert late.result().json()["data"]["response"] == "Taken over."
     said = [message["content"] for message in alice.messages(conversation_id)]
-    assert said == ["Hello", "Hello.", "One", "Two", "Taken over."]
+    assert said == ["Hello", "Hello.", "One", "Taken over."]
 
 
-def test_a_replica_that_is_stopped_ends_its_turns_as_interrupted(
+def test_a_replica_that_is_stopped_hands_its_turns_over(
     api_database: str, alice: Person, person: MakePerson, model: ModelServer
 ) -> None:
     conversation_id = alice.say("Hello")["conversation_id"]
@@ -146,15 +145,18 @@ def test_a_replica_that_is_stopped_ends_its_turns_as_interrupted(
     model.answers(call("add_todo", title="Milk"), gate.before(say("Too late.")), say("Here."))
     with replica_process(api_database, model.url) as (url, process):
         elsewhere = person(url, alice.name)
-        with in_thread(lambda: elsewhere.post("Buy milk", conversation_id)):
+        with in_thread(lambda: elsewhere.post("Buy milk", conversation_id)) as interrupted:
             gate.wait()
             process.terminate()
             assert process.wait(30) == 0
-    # No lease has to run out: the conversation is free as soon as the replica has ended.
-    assert alice.say("Still there?", conversation_id)["response"] == "Here."
-    kept = alice.messages(conversation_id)
-    assert [message["role"] for message in kept] == ["user", "assistant"] * 3
-    assert kept[3]["tool_calls"][0]["result"]["title"] == "Milk"
+        answer = interrupted.result()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "interrupted")
+    # No lease has to run out, and no call is made again.
+    kept = messages_when(alice, conversation_id, 4)
+    assert kept[3]["content"] == "Here."
+    assert [made["result"]["title"] for made in kept[3]["tool_calls"]] == ["Milk"]
+    run_id = answer.json()["error"]["details"]["run_id"]
+    assert alice.http.get(f"/api/v1/runs/{run_id}").json()["attempt"] == 2
     gate.open()
 
 

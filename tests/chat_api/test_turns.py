@@ -38,7 +38,13 @@ def test_an_answer_comes_in_the_envelope(alice: Person, model: ModelServer) -> N
     assert (body["success"], body["message"]) == (True, "Operation completed successfully")
     data = body["data"]
     assert (data["response"], data["tool_calls"]) == ("Hi Alice.", [])
-    assert data["usage"] == {"requests": 1, "input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+    assert data["usage"] == {
+        "requests": 1,
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "total_tokens": 15,
+        "estimated": False,
+    }
     assert UUID(data["conversation_id"]) != UUID(data["run_id"])
     assert datetime.fromisoformat(data["timestamp"]).utcoffset() is not None
 
