@@ -14,6 +14,7 @@ __all__ = ["BROKEN", "Answer", "BrokenOff", "Completion", "FunctionCall"]
 BROKEN: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 """What is raised where an answer is none."""
 
+_decode: Final = json.JSONDecoder().decode
 _LONGEST_NAME: Final = 128
 _CALL_WEIGHT: Final = 256
 _BYTES_A_TOKEN: Final = 4
@@ -78,7 +79,7 @@ class Answer:
 
     def add(self, data: bytes) -> str:
         """Take a chunk of a stream; return its text. Raises BrokenOff too."""
-        body = json.loads(data)
+        body = _decode(data.decode())
         if body.get("error"):
             raise BrokenOff
         choice = self._choice(body)
@@ -115,8 +116,9 @@ class Answer:
         return Completion(text, calls, _estimate(request_bytes), _estimate(said), estimated=True)
 
     def _choice(self, body: dict[str, Any]) -> dict[str, Any]:
-        self._usage = body.get("usage") or self._usage
-        choices = body.get("choices")
+        usage, choices = body.get("usage"), body.get("choices")
+        if usage and isinstance(usage, dict):
+            self._usage = usage
         return choices[0] if choices else {}
 
     def _add_text(self, message: dict[str, Any]) -> str:
@@ -182,7 +184,10 @@ class Answer:
 
     def _counted(self) -> tuple[int, int] | None:
         """The tokens as the server counts them, where it does so to good purpose."""
-        given = [int(self._usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
+        try:
+            given = [int(self._usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
+        except (ValueError, TypeError, OverflowError):
+            return None
         sane = any(given) and all(0 <= tokens <= _MOST_TOKENS for tokens in given)
         return (given[0], given[1]) if sane else None
 

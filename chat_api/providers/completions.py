@@ -17,6 +17,7 @@ __all__ = ["Completion", "CompletionClient", "FunctionCall"]
 _TRIES: Final = 2
 _PAUSE_SECONDS: Final = 0.5
 _CALL_SILENCES: Final = 10
+_TIMER_STEP: Final = 0.02
 _LAST_BYTES_SECONDS: Final = 0.25
 _PASSING: Final = frozenset({429, 502, 503})
 _BROKEN_CONNECTION: Final = (httpx2.NetworkError, httpx2.RemoteProtocolError)
@@ -53,12 +54,15 @@ class CompletionClient:
         none.
         """
         request = json.dumps({**body, **_STREAM}, ensure_ascii=False).encode()
+        call = _Call(self, request, on_text)
         try:
-            return await _Call(self, request, on_text).made()
+            return await call.made()
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise ProviderTimeout("The model took too long to answer.") from error
+            reason = "took too long over its answer" if call.is_late() else "was silent for too long"
+            raise ProviderTimeout(f"The model {reason}.") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise ProviderUnreachable("The model's server cannot be reached.") from error
+            reason = "broke the connection off" if call.has_spoken else "cannot be reached"
+            raise ProviderUnreachable(f"The model's server {reason}.") from error
 
 
 class _Call:
@@ -72,8 +76,12 @@ class _Call:
         self._end = self._time() + client.silence * _CALL_SILENCES
         self._patience = asyncio.timeout(None)
         self._answer = Answer()
-        self._has_spoken = False
+        self.has_spoken = False
         self._is_done = False
+        self._next_timer = 0.0
+
+    def is_late(self) -> bool:
+        return self._time() >= self._end
 
     async def made(self) -> Completion:
         try:
@@ -97,7 +105,7 @@ class _Call:
                 status = await self._ask()
             except _BROKEN_CONNECTION:
                 # A connection that was kept may have been closed by the server meanwhile.
-                if self._has_spoken or self._answer.is_finished:
+                if self.has_spoken or self._answer.is_finished:
                     raise
                 self._answer = Answer()
                 continue
@@ -157,12 +165,16 @@ class _Call:
 
     def _say(self, text: str) -> None:
         if text:
-            self._has_spoken = True
+            self.has_spoken = True
             self._on_text(text)
 
     def _hear(self) -> None:
-        if not self._is_done:
-            self._patience.reschedule(min(self._time() + self._client.silence, self._end))
+        now = self._time()
+        # A timer for each token would cost more than to read it.
+        if now >= self._next_timer and not self._is_done:
+            silence = self._client.silence
+            self._patience.reschedule(min(now + silence, self._end))
+            self._next_timer = now + silence * _TIMER_STEP
 
 
 def _check(status: int) -> None:
