@@ -69,10 +69,6 @@ NONSENSE: dict[str, Response] = {
     "a call of nothing": saying(tool_calls=[{}]),
     "a call without a name": saying(tool_calls=[{"function": {"arguments": "{}"}}]),
     "a call of null": saying(tool_calls=[{"function": None}]),
-    "usage a string": verbatim('{"choices": [{"message": {"content": "a"}}], "usage": "a"}'),
-    "usage infinite": verbatim(
-        '{"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": 1e999}}'
-    ),
     "10,000 lists": verbatim("[" * 10_000 + "]" * 10_000),
     "10,000 objects": verbatim('{"choices":' * 10_000 + "1" + "}" * 10_000),
 }
