@@ -99,8 +99,8 @@ class Effect:
         tool, digest, result = rows[0]
         if (tool, digest) != (self.tool.name, self.digest):
             raise KeyReused(
-                "That idempotency key belongs to another call: send a new key, or the same tool with the same "
-                "arguments."
+                "That idempotency key belongs to another call: "
+                "send a new key, or the same tool with the same arguments."
             )
         return CallToolResult.model_validate(result)
 
