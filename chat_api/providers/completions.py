@@ -21,7 +21,9 @@ _TIMER_STEP: Final = 0.02
 _LAST_BYTES_SECONDS: Final = 0.25
 _PASSING: Final = frozenset({429, 502, 503})
 _BROKEN_CONNECTION: Final = (httpx2.NetworkError, httpx2.RemoteProtocolError)
-_STREAM: Final = {"stream": True, "stream_options": {"include_usage": True}}
+_STREAM: Final = {"stream": True}
+_COUNTED: Final = {"stream_options": {"include_usage": True}}
+_NOT_UNDERSTOOD: Final = frozenset({400, 422})
 _DONE: Final = b"[DONE]"
 _TOO_LONG: Final = "The model's answer is too long to be kept."
 _REASONS: Final = {
@@ -53,8 +55,7 @@ class CompletionClient:
         Raises ProviderUnreachable, ProviderTimeout, or ProviderFailed for a refusal and for an answer that is
         none.
         """
-        request = json.dumps({**body, **_STREAM}, ensure_ascii=False).encode()
-        call = _Call(self, request, on_text)
+        call = _Call(self, body, on_text)
         try:
             return await call.made()
         except (TimeoutError, httpx2.TimeoutException) as error:
@@ -68,9 +69,10 @@ class CompletionClient:
 class _Call:
     """One call, with a second try where the first one came to nothing."""
 
-    def __init__(self, client: CompletionClient, request: bytes, on_text: OnText) -> None:
+    def __init__(self, client: CompletionClient, body: Mapping[str, Any], on_text: OnText) -> None:
         self._client = client
-        self._request = request
+        self._asked_for = body
+        self._request = _encoded({**body, **_STREAM, **_COUNTED})
         self._on_text = on_text
         self._time = asyncio.get_running_loop().time
         self._end = self._time() + client.silence * _CALL_SILENCES
@@ -109,9 +111,13 @@ class _Call:
                     raise
                 self._answer = Answer()
                 continue
-            if status not in _PASSING:
+            if status in _NOT_UNDERSTOOD:
+                # Some servers refuse what they do not know, and not all know this.
+                self._request = _encoded({**self._asked_for, **_STREAM})
+            elif status in _PASSING:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
                 return status
-            await asyncio.sleep(_PAUSE_SECONDS)
         return await self._ask()
 
     async def _ask(self) -> int:
@@ -175,6 +181,10 @@ class _Call:
             silence = self._client.silence
             self._patience.reschedule(min(now + silence, self._end))
             self._next_timer = now + silence * _TIMER_STEP
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _check(status: int) -> None:

@@ -135,6 +135,20 @@ async def test_the_arguments_are_exact_however_they_are_cut(
     assert asked.calls == [("add_todo", {"title": title})]
 
 
+async def test_a_server_that_cannot_count_is_asked_not_to(model: ModelServer) -> None:
+    for status in (400, 422):
+        model.requests.clear()
+        model.answers(
+            Response("stream_options: extra inputs are not permitted", status), stream("One", usage=False)
+        )
+        async with asking(model.url) as ask:
+            asked = await ask.ask(Asked())
+        assert (asked.text, asked.tokens[2]) == ("One", True)
+        first, second = model.requests
+        assert first.pop("stream_options") == {"include_usage": True}
+        assert first == second
+
+
 def whole(content: str, usage: Any) -> Response:
     return Response(json.dumps({"choices": [{"message": {"content": content}}], "usage": usage}))
 
@@ -147,15 +161,8 @@ async def test_the_tokens_are_counted_by_the_server_or_estimated(model: ModelSer
         DONE,
     ]
     absurd = {"prompt_tokens": -1, "completion_tokens": 10**30}
-    odd: list[Any] = [
-        {},
-        absurd,
-        "a",
-        [1],
-        {"prompt_tokens": 1e999},
-        {"prompt_tokens": "many"},
-        {"prompt_tokens": []},
-    ]
+    figures: list[Any] = [1e999, "many", []]
+    odd: list[Any] = [{}, absurd, "a", [1], *({"prompt_tokens": figure} for figure in figures)]
     uncounted = [
         stream("a" * 400, usage=False),
         *(sse(chunk({"content": "a" * 400}), chunk(None, usage=usage), DONE) for usage in odd),
