@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark clean
+.PHONY: up test check lock local-model benchmark chaos clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -23,6 +23,9 @@ local-model: .venv/dev  ## judge the built-in small model over the real tool lis
 
 benchmark: .venv/dev  ## CPU a turn against a bare Runner.run
 	@$(BIN)/python -m benchmarks.turn
+
+chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 SEED=1
+	@TURNS=$(TURNS) KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.chaos
 
 lock:  ## renew the lock files (needs uv)
 	$(LOCK) --extra embedded --extra local --group build -o requirements.lock

@@ -1,0 +1,98 @@
+"""Starts the API (`api`) or the tool server (`tools PORT`) with what hurts it.
+
+CHAOS_KILL: `before` or `after`: the process kills itself around a statement that writes.
+CHAOS_WHERE: only statements that have this text in them or in their parameters.
+CHAOS_NTH: which of those.
+CHAOS_BREAK: safeguards that are switched off, to see that the verdict misses them: `fence`, `key`.
+"""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Engine, event
+
+from chat_api.commands.serve import serve
+from chat_api.runs.worker import Worker
+from chat_api.tools.bridge import ToolBridge, ToolUser
+from mcp_server import cli
+
+_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
+_FENCES = {"AND batch.attempt = runs.attempt": "", "AND attempt = %(attempt)s": "AND %(attempt)s::int > 0"}
+
+
+def kill_at(when: str, nth: int, where: str) -> None:
+    left = nth
+
+    def pass_by(statement: str, parameters: Any) -> None:
+        nonlocal left
+        if _WRITES.search(statement) and (not where or where in statement + _shown(parameters)):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> None:
+        pass_by(statement, parameters)
+
+    def commit(_: Any) -> None:
+        pass_by("" if where else "UPDATE", {})
+
+    event.listen(Engine, f"{when}_cursor_execute", around)
+    if when == "before":
+        event.listen(Engine, "commit", commit)
+
+
+def _shown(parameters: Any) -> str:
+    values = parameters.values() if isinstance(parameters, dict) else parameters or ()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return " ".join(repr(getattr(value, "obj", value)) for value in values)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def drop_fence() -> None:
+    """Let a late process write on, and not notice by its heartbeat that it is late."""
+
+    def unfenced(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: Any) -> tuple[str, Any]:
+        for fence, gap in _FENCES.items():
+            statement = statement.replace(fence, gap)
+        return statement, parameters
+
+    async def blind(self: Worker) -> None:
+        pass
+
+    event.listen(Engine, "before_cursor_execute", unfenced, retval=True)
+    Worker._renew = blind  # pyright: ignore[reportPrivateUsage]
+
+
+def drop_key() -> None:
+    """Send another key with each call, so that none is recognised."""
+    keyed: Callable[..., Awaitable[dict[str, Any]]] = ToolBridge._call  # pyright: ignore[reportPrivateUsage]
+
+    async def unkeyed(
+        self: ToolBridge, name: str, arguments: dict[str, Any], user: ToolUser, key: str
+    ) -> dict[str, Any]:
+        return await keyed(self, name, arguments, user, uuid4().hex)
+
+    ToolBridge._call = unkeyed  # pyright: ignore[reportPrivateUsage]
+
+
+def main() -> None:
+    given = os.environ
+    broken = given.get("CHAOS_BREAK", "").split(",")
+    if "fence" in broken:
+        drop_fence()
+    if "key" in broken:
+        drop_key()
+    if "CHAOS_KILL" in given:
+        kill_at(given["CHAOS_KILL"], int(given.get("CHAOS_NTH", "1")), given.get("CHAOS_WHERE", ""))
+    if sys.argv[1] == "tools":
+        sys.argv[1:] = ["--http", "--port", sys.argv[2]]
+        cli.main()
+    else:
+        serve()
+
+
+if __name__ == "__main__":
+    main()

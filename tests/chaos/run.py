@@ -1,0 +1,60 @@
+"""A whole trial: a cluster, its clients, its faults, the verdict."""
+
+import asyncio
+from collections import Counter
+from random import Random
+
+from tests.chaos.clients import Turn, take, turns_of
+from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.faults import fail_points, hurt
+from tests.chaos.verdict import Verdict, judge, settled
+from tests.chaos.words import answer_at_random
+
+__all__ = ["Trial", "try_out"]
+
+_AT_ONCE = 16
+
+
+class Trial:
+    """What was done, and what came of it."""
+
+    def __init__(self, turns: list[Turn], done: Counter[str], verdict: Verdict) -> None:
+        self.turns = turns
+        self.done = done
+        self.verdict = verdict
+
+
+async def try_out(
+    turns: int, kills: int, seed: int, *, replicas: int = 3, every: float = 0.8, strict: bool = True
+) -> Trial:
+    """Take `turns` turns, spread over `kills` kills."""
+    random = Random(seed)
+    sent = turns_of(turns, Random(seed + 1))
+    async with running_cluster(replicas) as cluster:
+        answer_at_random(cluster.model, Random(seed + 2))
+        cluster.chaos = fail_points(Random(seed + 3))
+        hurting = asyncio.create_task(hurt(cluster, random, kills=kills, every=every))
+        clients = asyncio.create_task(_send_all(cluster, sent, kills, Random(seed + 4)))
+        done, _ = await asyncio.wait([hurting, clients], return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        await settled(cluster.postgres.url)
+        cluster.done["cuts"] = cluster.proxy.cuts
+        verdict = await asyncio.to_thread(judge, cluster.postgres.url, sent, cluster.outages, strict=strict)
+        return Trial(sent, cluster.done, verdict)
+
+
+async def _send_all(cluster: Cluster, turns: list[Turn], kills: int, random: Random) -> None:
+    """No turn is sent much earlier than its share of the kills has been done."""
+    urls = [node.url for node in cluster.replicas]
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def send(turn: Turn) -> None:
+        async with places:
+            await take(turn, urls, random)
+
+    async with asyncio.TaskGroup() as group:
+        for number, turn in enumerate(turns):
+            while kills and number > _AT_ONCE + cluster.done["kills"] * len(turns) / kills:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            group.create_task(send(turn))
