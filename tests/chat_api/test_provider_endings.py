@@ -57,6 +57,9 @@ FAILURES: dict[str, tuple[Response, str, str]] = {
 }
 
 
+SAID_ONE = {"half way", "an error", "a broken connection"}
+
+
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_stream_that_fails_fails_the_turn_and_loses_nothing(
     alice: Person, model: ModelServer, name: str
@@ -68,7 +71,11 @@ def test_a_stream_that_fails_fails_the_turn_and_loses_nothing(
     assert words in response.json()["message"]
     assert SECRET_WORDS not in response.text
     assert len(model.requests) == 2
-    assert alice.say("And?")["response"] == "It is noted."
+    conversation_id = response.json()["error"]["details"]["conversation_id"]
+    kept = alice.messages(conversation_id)[-1]
+    assert (kept["status"], kept["content"]) == ("failed", "One" if name in SAID_ONE else "")
+    assert kept["tool_calls"][0]["result"]["title"] == "Milk"
+    assert alice.say("And?", conversation_id)["response"] == "It is noted."
 
 
 def streaming(*frames: bytes, then: Callable[[], object] = lambda: None) -> RawAnswer:

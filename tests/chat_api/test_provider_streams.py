@@ -211,3 +211,14 @@ def test_a_stream_that_is_called_something_else_is_understood(alice: Person, mod
     body = delta(content="Good ") + delta(content="day.") + DONE
     model.answers(Response(body, media_type="text/plain"))
     assert alice.say("Hello")["response"] == "Good day."
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_tokens_that_the_server_does_not_count_are_estimated(
+    alice: Person, model: ModelServer, counts: bool
+) -> None:
+    model.answers(stream("Good ", "day.", usage=counts))
+    usage = alice.say("Hello")["usage"]
+    assert usage["estimated"] is not counts
+    assert (usage["input_tokens"] == 10) is counts
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 0
