@@ -23,7 +23,7 @@ from chat_api.middleware import BodyLimit, RequestId
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
-from chat_api.runs import chat_routes
+from chat_api.runs import chat_routes, socket_routes
 from chat_api.runs import routes as run_routes
 from chat_api.runs.hub import Hub
 from chat_api.runs.log import Log
@@ -45,6 +45,7 @@ _LARGEST_BODY: Final = 1024 * 1024
 _ROUTERS: Final = (
     run_routes.router,
     chat_routes.router,
+    socket_routes.router,
     conversation_routes.router,
     auth_routes.router,
     health_router,
@@ -58,6 +59,7 @@ class State(TypedDict):
     verifier: Verifier
     providers: Providers
     worker: Worker
+    origins: list[str]
     mcp: ASGIApp
 
 
@@ -142,13 +144,20 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         context_tokens=settings.context_tokens,
         attempts=settings.max_attempts,
     )
-    worker = await _open_worker(deps, url, settings.max_live_runs, stack)
+    worker = await _open_worker(deps, url, settings, stack)
     verifier = Verifier(keys, settings.jwt_audience, settings.jwt_issuer, settings.jwt_secret_key)
-    return State(db=db, verifier=verifier, providers=providers, worker=worker, mcp=mcp)
+    origins = settings.origins
+    return State(db=db, verifier=verifier, providers=providers, worker=worker, origins=origins, mcp=mcp)
 
 
-async def _open_worker(deps: TurnDeps, url: str, most_live: int, stack: AsyncExitStack) -> Worker:
-    worker = Worker(deps, Hub(deps.db), Log(deps.db), most_live=most_live)
+async def _open_worker(deps: TurnDeps, url: str, settings: Settings, stack: AsyncExitStack) -> Worker:
+    worker = Worker(
+        deps,
+        Hub(deps.db),
+        Log(deps.db),
+        most_live=settings.max_live_runs,
+        fold_after=settings.fold_after,
+    )
     listening = listen_forever(url, CHANNEL, heard=worker.heard, listening=worker.listening)
     await stack.enter_async_context(worker.running(listening))
     return worker

@@ -1,7 +1,7 @@
 """The steps of one run: made now and logged, or found in the log of an earlier attempt and not made again."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -93,7 +93,7 @@ class Journal:
                 return step
         return None
 
-    async def ask(self, model: str, ask: Ask, known_tools: Set[str]) -> Completion:
+    async def ask(self, model: str, ask: Ask, known_tools: Collection[str]) -> Completion:
         """Have the model called, unless it was; keep what it wants done before anything is done.
 
         Raises what `ask` does, and LeaseLost.
@@ -184,7 +184,7 @@ class Journal:
     def _step(self, step_id: str) -> ToolStep:
         return next(step for step in self._tools.values() if step.step_id == step_id)
 
-    def _refuse_unknown(self, known: Set[str]) -> None:
+    def _refuse_unknown(self, known: Collection[str]) -> None:
         """Keep the calls of tools that do not exist, which the SDK answers by itself."""
         for step in self._tools.values():
             if step.outcome is None and step.name not in known:

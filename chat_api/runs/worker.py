@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from chat_api.runs.conclude import End, conclude
 from chat_api.runs.errors import LeaseLost, TurnFailed
 from chat_api.runs.events import Event
+from chat_api.runs.fold import fold
 from chat_api.runs.hub import Hub
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
@@ -26,6 +27,7 @@ from kit.postgres.errors import violated
 __all__ = ["Drive", "Worker"]
 
 _REAP_EVERY: Final = 1.0
+_FOLD_EVERY: Final = 30.0
 _GRACE: Final = 3.0
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +49,7 @@ class Drive:
 class Worker:
     """`id` names this process in leases; `drives` are the runs that it drives."""
 
-    def __init__(self, deps: TurnDeps, hub: Hub, log: Log, *, most_live: int) -> None:
+    def __init__(self, deps: TurnDeps, hub: Hub, log: Log, *, most_live: int, fold_after: float) -> None:
         self.id: Final = new_id()
         self.deps: Final = deps
         self.hub: Final = hub
@@ -55,6 +57,7 @@ class Worker:
         self.drives: Final[dict[UUID, Drive]] = {}
         self.stopping = False
         self._most_live: Final = most_live
+        self._fold_after: Final = fold_after
         self._work: Final = asyncio.Event()
 
     @property
@@ -70,6 +73,7 @@ class Worker:
             self.hub.tail_forever(),
             self._renew_forever(),
             self._claim_forever(),
+            self._fold_forever(),
             *also,
         ]
         tasks = [asyncio.create_task(job) for job in jobs]
@@ -215,6 +219,15 @@ class Worker:
                 self._stop(drive, "lost")
             elif renewal.cancel_requested:
                 self._stop(drive, "cancel")
+
+    async def _fold_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_FOLD_EVERY)
+            try:
+                while await fold(self.deps.db, self._fold_after):
+                    pass
+            except AWAY as error:
+                _log.warning("nothing_folded", reason=type(error).__name__)
 
     async def hand_over(self) -> None:
         """Claim nothing more, give the live runs a moment to end, and let other replicas have the rest."""

@@ -12,7 +12,10 @@ from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames, hear
 from tests.model_server import Hold, ModelServer, call, say, stream
 from tests.servers import Person
 
-NASTY = 'a\rb\nc\r\nd\u2028e\u2029f\x85g\x0bh\U0001f600\U0001f468\u200d\U0001f469 \\n "quoted" data: x\n\nid: 7\n\n'
+NASTY = (
+    "a\rb\nc\r\nd\u2028e\u2029f\x85g\x0bh\U0001f600\U0001f468\u200d\U0001f469"
+    ' \\n "quoted" data: x\n\nid: 7\n\n'
+)
 TOKENS = [f"{number}{NASTY if number % 50 == 0 else ' '}" for number in range(200)]
 TEXT = "".join(TOKENS)
 
