@@ -17,7 +17,7 @@ def main() -> int:
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**6))
     print(f"{turns} turns, {kills} kills, seed {seed}", flush=True)
     began = time.monotonic()
-    trial = asyncio.run(try_out(turns, kills, seed))
+    trial = asyncio.run(try_out(turns, kills, seed, spare=os.environ.get("SPARE", "")))
     show(trial, time.monotonic() - began)
     return 1 if trial.verdict.faults else 0
 
@@ -35,6 +35,7 @@ def show(trial: Trial, seconds: float) -> None:
         "runs completed": verdict.completed,
         "attempts": verdict.attempts,
         "texts compared": verdict.texts,
+        "effects failed, as told": verdict.told,
         "takeovers measured": len(verdict.latencies),
         "takeovers left out": verdict.unmeasured,
         "takeover p99, seconds": round(verdict.p99, 1),

@@ -14,26 +14,30 @@ _STOPPED_FOR = (11.0, 14.0)
 _OUTAGE = (0.2, 1.5)
 _DEEPEST = 400
 _POINTS = ("before", "after")
+_FAULTS = ("kill", "tools", "stop", "postgres", "cut")
+_WEIGHTS = (50, 12, 8, 6, 24)
 
 
-def fail_points(random: Random, *, share: float = 0.5) -> Callable[[Node], dict[str, str]]:
+def fail_points(random: Random, *, spare: str, share: float = 0.5) -> Callable[[Node], dict[str, str]]:
     """Of the processes that start, a `share` kills itself at a statement that writes."""
 
-    def chosen(_: Node) -> dict[str, str]:
-        if random.random() >= share:
+    def chosen(node: Node) -> dict[str, str]:
+        if node.arguments[0] == spare or random.random() >= share:
             return {}
         return {"CHAOS_KILL": random.choice(_POINTS), "CHAOS_NTH": str(random.randint(1, _DEEPEST))}
 
     return chosen
 
 
-async def hurt(cluster: Cluster, random: Random, *, kills: int, every: float) -> None:
+async def hurt(cluster: Cluster, random: Random, *, kills: int, every: float, spare: str) -> None:
     """Do one of the faults, again and again, until there have been that many kills."""
     stops: set[asyncio.Task[None]] = set()
     try:
         while cluster.done["kills"] < kills:
             await asyncio.sleep(random.uniform(0.5, 1.5) * every)
-            match random.choices(("kill", "tools", "stop", "postgres", "cut"), (50, 12, 8, 6, 24))[0]:
+            match random.choices(_FAULTS, _WEIGHTS)[0]:
+                case fault if fault == spare:
+                    pass
                 case "kill":
                     random.choice(cluster.replicas).signal(signal.SIGKILL)
                 case "tools" if cluster.tools is not None:

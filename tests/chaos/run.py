@@ -25,15 +25,22 @@ class Trial:
 
 
 async def try_out(
-    turns: int, kills: int, seed: int, *, replicas: int = 3, every: float = 0.8, strict: bool = True
+    turns: int,
+    kills: int,
+    seed: int,
+    *,
+    replicas: int = 3,
+    every: float = 0.8,
+    strict: bool = True,
+    spare: str = "",
 ) -> Trial:
-    """Take `turns` turns, spread over `kills` kills."""
+    """Take `turns` turns, spread over `kills` kills; `spare` is a fault that is left out."""
     random = Random(seed)
     sent = turns_of(turns, Random(seed + 1))
     async with running_cluster(replicas) as cluster:
         answer_at_random(cluster.model, Random(seed + 2))
-        cluster.chaos = fail_points(Random(seed + 3))
-        hurting = asyncio.create_task(hurt(cluster, random, kills=kills, every=every))
+        cluster.chaos = fail_points(Random(seed + 3), spare=spare)
+        hurting = asyncio.create_task(hurt(cluster, random, kills=kills, every=every, spare=spare))
         clients = asyncio.create_task(_send_all(cluster, sent, kills, Random(seed + 4)))
         done, _ = await asyncio.wait([hurting, clients], return_when=asyncio.FIRST_EXCEPTION)
         for task in done:

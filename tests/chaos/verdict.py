@@ -36,7 +36,10 @@ class Logged:
 
 @dataclass
 class Verdict:
-    """`faults` are sentences, by their kind. `latencies` are seconds from a sign of life to a takeover."""
+    """`faults` are sentences, by their kind. `latencies` are seconds from a sign of life to a takeover.
+
+    `told` are tool calls that had no effect, which the model was told.
+    """
 
     runs: int = 0
     completed: int = 0
@@ -169,9 +172,8 @@ def _judge_effects(
         if turn.title is None or run is None or run[2] != "completed":
             continue
         match count.get(turn.title, 0):
-            case 0 if error := _told(logs[run[1]]):
+            case 0 if _told(logs[run[1]]):
                 verdict.told += 1
-                verdict.faults["effects that failed, as was told"].append(f"{turn.message}: {error}")
             case 0:
                 verdict.faults["lost effects"].append(turn.message)
             case 1 if error := _told(logs[run[1]]):

@@ -1,0 +1,78 @@
+"""A cluster that is hurt loses and doubles nothing; and the verdict would tell if it did."""
+
+import asyncio
+import signal
+from random import Random
+
+from starlette.responses import Response
+
+from tests.chaos.clients import Turn, take
+from tests.chaos.cluster import Cluster, Node, running_cluster
+from tests.chaos.run import try_out
+from tests.chaos.verdict import Verdict, judge, settled
+from tests.chaos.words import answer_at_random
+from tests.chat_api.replica import execute
+from tests.model_server import Chat, Hold, stream
+
+SEED = 20
+
+
+async def test_a_cluster_that_is_hurt_loses_and_doubles_nothing() -> None:
+    # How long a takeover takes is not judged: the machine may be busy with other tests. A turn that meets no
+    # tool server fails, and says so; that is no loss to look for here.
+    trial = await try_out(40, 6, SEED, replicas=2, strict=False, spare="tools")
+    assert trial.done["kills"] >= 6
+    assert trial.verdict.attempts > trial.verdict.runs, "nothing was taken over"
+    assert not trial.verdict.faults
+
+
+async def test_without_keys_a_replica_that_dies_before_it_logs_a_call_doubles_the_effect() -> None:
+    points = [{"CHAOS_KILL": "before", "CHAOS_WHERE": "'result': {"}]
+
+    def first_replica(node: Node) -> dict[str, str]:
+        return points.pop() if points and node.arguments == ["api"] else {}
+
+    async with running_cluster(2, first_replica, CHAOS_BREAK="key") as cluster:
+        answer_at_random(cluster.model, Random(SEED))
+        verdict = await verdict_on(cluster, Turn("alice", "add milk", "async"))
+        assert cluster.done["kills"] == 1
+        assert (verdict.attempts, verdict.completed) == (2, 1)
+    assert set(verdict.faults) == {"doubled effects"}
+
+
+async def test_without_the_fence_a_replica_that_wakes_up_late_spoils_the_log() -> None:
+    early, late = Hold(), Hold()
+    answers = [stream("Two ", late, "done."), stream("One ", early, "done.")]
+
+    def script(_: Chat) -> Response:
+        return answers.pop()
+
+    async with running_cluster(2, CHAOS_BREAK="fence", PROVIDER_TIMEOUT="60") as cluster:
+        cluster.model.script = script
+        turn = Turn("alice", "say something", "async")
+        judging = asyncio.create_task(verdict_on(cluster, turn, cluster.replicas[0]))
+        await asyncio.to_thread(early.wait)
+        cluster.replicas[0].signal(signal.SIGSTOP)
+        await asyncio.to_thread(late.wait)
+        early.open()
+        cluster.replicas[0].signal(signal.SIGCONT)
+        await ended_or_quiet(cluster)
+        late.open()
+        verdict = await judging
+    assert verdict.attempts == 2
+    assert set(verdict.faults) == {"ends", "late writes", "texts that differ"}
+
+
+async def verdict_on(cluster: Cluster, turn: Turn, *to: Node) -> Verdict:
+    await take(turn, [node.url for node in to or (cluster.replicas[0],)], Random(SEED))
+    await settled(cluster.postgres.url)
+    return judge(cluster.postgres.url, [turn], strict=False)
+
+
+async def ended_or_quiet(cluster: Cluster) -> None:
+    """Give the replica that woke up the time to end the run, if nothing keeps it from that."""
+    ended = "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"
+    for _ in range(20):
+        if execute(cluster.postgres.url, ended)[0][0]:
+            return
+        await asyncio.sleep(0.1)
