@@ -30,7 +30,7 @@ async def try_out(
     seed: int,
     *,
     replicas: int = 3,
-    every: float = 0.8,
+    every: float = 1.5,
     strict: bool = True,
     spare: str = "",
 ) -> Trial:
