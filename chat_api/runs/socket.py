@@ -152,7 +152,7 @@ class Connection:
         try:
             found = parse(text)
             id_ = id_of(found)
-            message = understand(found)
+            message = understand(found, text)
             self._nonsense = 0
             await self._act(message)
         except BadMessage as problem:

@@ -27,6 +27,7 @@ __all__ = [
 
 _LARGEST: Final = 64 * 1024
 _LARGEST_CHAT: Final = 1024 * 1024
+_TOO_LARGE: Final = "A message is 64 KiB at most, or 1 MiB for chat."
 _LARGEST_SEQ: Final = 10**15
 _LONGEST_ID: Final = 128
 _MOST_RESUMED: Final = 1000
@@ -137,17 +138,14 @@ _MESSAGE: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(dis
 
 def parse(text: str) -> dict[str, Any]:
     """The object in a message. Raises BadMessage."""
-    size = len(text.encode())
-    if size > _LARGEST_CHAT:
-        raise TooLarge("A message is 64 KiB at most, or 1 MiB for chat.")
+    if len(text.encode()) > _LARGEST_CHAT:
+        raise TooLarge(_TOO_LARGE)
     try:
         found: object = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise NotJson("The message is not JSON.") from error
     if not _is_object(found):
         raise NotJson("The message is not a JSON object.")
-    if size > _LARGEST and found.get("type") != "chat":
-        raise TooLarge("A message is 64 KiB at most, or 1 MiB for chat.")
     return found
 
 
@@ -163,8 +161,10 @@ def id_of(found: dict[str, Any]) -> str | int | None:
     return given if type(given) is int and abs(given) < 2**53 else None
 
 
-def understand(found: dict[str, Any]) -> Message:
-    """Raises BadMessage, which names the fields that are wrong without repeating them."""
+def understand(found: dict[str, Any], text: str) -> Message:
+    """What was found in `text`. Raises BadMessage, which names what is wrong without repeating it."""
+    if found.get("type") != "chat" and len(text.encode()) > _LARGEST:
+        raise TooLarge(_TOO_LARGE)
     try:
         return _MESSAGE.validate_python(found)
     except ValidationError as error:

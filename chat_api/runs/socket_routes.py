@@ -79,7 +79,7 @@ async def _first_message(socket: WebSocket) -> str:
             text = await receive_text(socket)
     except TimeoutError as error:
         raise NoToken("Send a token within ten seconds.") from error
-    message = understand(parse(text))
+    message = understand(parse(text), text)
     if not isinstance(message, Auth):
         raise NoToken("The first message is to be auth, with a token.")
     return message.token

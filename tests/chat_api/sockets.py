@@ -1,0 +1,68 @@
+"""A client of the WebSocket."""
+
+import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeAlias, cast
+
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
+
+from tests.servers import Person
+
+__all__ = ["Frame", "Talk", "address", "talking", "text_of", "token_of"]
+
+Frame: TypeAlias = dict[str, Any]
+
+_PATIENCE = 10.0
+_LAST = ("done", "error")
+
+
+class Talk:
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def say(self, type_: str, **fields: Any) -> None:
+        self.connection.send(json.dumps({"type": type_, **fields}))
+
+    def hear(self) -> Frame:
+        return cast("Frame", json.loads(self.connection.recv(_PATIENCE)))
+
+    def until(self, wanted: Callable[[Frame], object]) -> list[Frame]:
+        """All frames up to the first that is `wanted`."""
+        heard = [self.hear()]
+        while not wanted(heard[-1]):
+            heard.append(self.hear())
+        return heard
+
+    def ask(self, type_: str, **fields: Any) -> Frame:
+        """What is replied to a message."""
+        self.say(type_, id="asked", **fields)
+        return self.until(lambda frame: frame.get("id") == "asked")[-1]
+
+    def to_the_end(self, run_id: str) -> list[Frame]:
+        """The frames of a run, up to its last."""
+        heard = self.until(lambda frame: frame.get("run_id") == run_id and frame["type"] in _LAST)
+        return [frame for frame in heard if frame.get("run_id") == run_id and "seq" in frame]
+
+
+def text_of(frames: list[Frame]) -> str:
+    return "".join(frame["content"] for frame in frames if frame["type"] == "token")
+
+
+def address(base_url: str) -> str:
+    return base_url.replace("http", "ws", 1) + "/api/v1/ws"
+
+
+def token_of(person: Person) -> str:
+    return person.http.headers["Authorization"].removeprefix("Bearer ")
+
+
+@contextmanager
+def talking(person: Person, base_url: str | None = None) -> Generator[Talk]:
+    """A connection of the person's, at their replica or at the one named."""
+    url = address(base_url or str(person.http.base_url).rstrip("/"))
+    with connect(url, proxy=None, compression=None) as connection:
+        talk = Talk(connection)
+        talk.say("auth", token=token_of(person))
+        yield talk
