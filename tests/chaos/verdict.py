@@ -11,6 +11,7 @@ from math import ceil
 from typing import Any, TypeAlias
 
 from chat_api.runs.events import ATTEMPT, DELTA, FINAL_TYPES
+from chat_api.runs.lease import HEARTBEAT_SECONDS, LEASE_SECONDS
 from tests.chaos.clients import Turn
 from tests.chat_api.replica import execute
 
@@ -19,6 +20,7 @@ __all__ = ["Verdict", "judge", "settled"]
 _PATIENCE = 120.0
 # Leases are looked at once a second after their end, and the reader is allowed another.
 MOST_LATENCY = 12.0
+_SHORTEST_LEASE = LEASE_SECONDS - HEARTBEAT_SECONDS
 _FINAL = {f"run.{status}": status for status in ("completed", "failed", "cancelled")}
 Outage: TypeAlias = tuple[float, float]
 
@@ -146,14 +148,15 @@ def _text_of(log: list[Logged]) -> str:
 def _measure(verdict: Verdict, log: list[Logged], outages: Sequence[Outage]) -> None:
     """Takeovers, from the last event of the attempt before: never less than from its driver's death.
 
-    Left out are those of more than one attempt at once, and those where, in between, no replica could serve.
+    Left out are those of more than one attempt at once, and those where no replica could serve once the
+    lease might have ended.
     """
     for before, row in pairwise(log):
         if row.type != "attempt":
             continue
         since, until = before.at.timestamp(), row.at.timestamp()
         skipped = row.seq // ATTEMPT - max(1, before.seq // ATTEMPT) > 1
-        if skipped or any(began < until and since < ended for began, ended in outages):
+        if skipped or any(began < until and since + _SHORTEST_LEASE < ended for began, ended in outages):
             verdict.unmeasured += 1
         else:
             verdict.latencies.append(until - since)
