@@ -244,22 +244,6 @@ def test_a_failed_turn_ends_its_stream_with_an_error(alice: Person, model: Model
     assert run_of(alice, last["run_id"])["error"]["code"] == "provider_failed"
 
 
-def test_a_turn_that_keeps_killing_its_server_is_given_up(
-    alice: Person, api_database: str, model: ModelServer
-) -> None:
-    gate = Gate()
-    model.answers(gate.before(say("Never.")), gate.before(say("Never.")))
-    with in_thread(lambda: post(alice, "Hello")) as turn:
-        gate.wait()
-        execute(
-            api_database,
-            "UPDATE runs SET attempt = 5, lease_until = now() - interval '1 second' WHERE status = 'running'",
-        )
-        failed = turn.result()
-        gate.open()
-    assert (failed.status_code, failed.json()["error"]["code"]) == (500, "gave_up")
-
-
 async def test_a_folded_log_reads_the_same_from_every_number(
     alice: Person, api_database: str, model: ModelServer
 ) -> None:
