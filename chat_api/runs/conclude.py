@@ -12,7 +12,7 @@ from sqlmodel import col
 from chat_api.runs.errors import LeaseLost
 from chat_api.runs.events import Event
 from chat_api.runs.lease import Claim
-from chat_api.runs.log import AWAY, INSERT_ROWS, RunLog, lose
+from chat_api.runs.log import AWAY, INSERT_ROWS, RunLog
 from chat_api.runs.models import FINAL, Run
 from kit.ids import new_id
 from kit.postgres import Db
@@ -121,7 +121,7 @@ async def _until_kept(db: Db, turn: Claim, log: RunLog, parameters: dict[str, An
                 log.rewind()
                 continue
         except LeaseLost:
-            lose(log)
+            log.lose()
             raise
         except AWAY as error:
             _log.warning("end_not_kept", reason=type(error).__name__)

@@ -17,14 +17,15 @@ _BY_SEQ: Final = attrgetter("seq")
 class Feed:
     """All events of a run. Readers keep a place in it, and nothing else.
 
-    `driven`: this process drives the run and appends; otherwise what the database says is appended.
+    `attempt` is the one that this process drives, and which appends; where it is 0, what the database says
+    is appended.
     """
 
-    __slots__ = ("_changed", "driven", "events", "readers", "run_id")
+    __slots__ = ("_changed", "attempt", "events", "readers", "run_id")
 
-    def __init__(self, run_id: UUID, *, driven: bool = False) -> None:
+    def __init__(self, run_id: UUID, attempt: int = 0) -> None:
         self.run_id: Final = run_id
-        self.driven = driven
+        self.attempt = attempt
         self.readers = 0
         self.events: list[Event] = []
         self._changed = asyncio.Event()

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from chat_api.runs.events import Event, cut
 from chat_api.runs.feed import Feed
-from chat_api.runs.log import AWAY
+from chat_api.runs.log import AWAY, RunLog
 from chat_api.runs.signals import Note
 from kit.postgres import Db
 
@@ -104,14 +104,14 @@ class Hub:
 
     def _release(self, feed: Feed) -> None:
         """Forget the feed, unless somebody needs it."""
-        if not feed.readers and not feed.driven and self._feeds.get(feed.run_id) is feed:
+        if not feed.readers and not feed.attempt and self._feeds.get(feed.run_id) is feed:
             del self._feeds[feed.run_id]
 
-    def let_go(self, feed: Feed) -> None:
+    def let_go(self, log: RunLog) -> None:
         """Drive the run no more: its readers read on what the database says."""
-        feed.driven = False
-        self._release(feed)
-        self.look(feed.run_id)
+        log.leave()
+        self._release(log.feed)
+        self.look(log.run_id)
 
     def close(self) -> None:
         """Let the readers go; they go on at another replica from where they are."""
@@ -121,17 +121,23 @@ class Hub:
 
     def begin(self, started: Event) -> Feed:
         """The feed of a new run that this process drives."""
-        feed = self._feeds[started.run_id] = Feed(started.run_id, driven=True)
+        feed = self._feeds[started.run_id] = Feed(started.run_id, attempt=1)
         feed.append((started,))
         return feed
 
-    async def take_over(self, run_id: UUID) -> Feed:
-        """The feed of a run that this process drives from now on, with all that the database has of it."""
+    async def take_over(self, run_id: UUID, attempt: int) -> Feed:
+        """The feed of a run that this process drives from now on, with what the database has of it.
+
+        What an attempt of this very process has shown, but not written before it lost the run, is gone.
+        """
         feed = self._feeds.setdefault(run_id, Feed(run_id))
         async with self._reading:
-            while page := await read(self._db, run_id, feed.last):
-                feed.append(page)
-            feed.driven = True
+            events: list[Event] = []
+            while page := await read(self._db, run_id, events[-1].seq if events else 0):
+                events += page
+            feed.events = events
+            feed.attempt = attempt
+            feed.wake()
         return feed
 
     @contextmanager
@@ -176,7 +182,7 @@ class Hub:
 
     async def _tail(self) -> None:
         run_ids, self._dirty = self._dirty, set()
-        feeds = [feed for run_id in run_ids if (feed := self._feeds.get(run_id)) and not feed.driven]
+        feeds = [feed for run_id in run_ids if (feed := self._feeds.get(run_id)) and not feed.attempt]
         if not feeds:
             return
         async with self._reading:
@@ -188,7 +194,7 @@ class Hub:
                 self._add(feed, found.get(feed.run_id, ()))
 
     def _add(self, feed: Feed, events: Sequence[Event]) -> None:
-        if events and not feed.driven:
+        if events and not feed.attempt:
             feed.append(events)
         if len(events) == _PAGE:
             self.look(feed.run_id)

@@ -130,6 +130,19 @@ class RunLog:
         """The database has lost what it did not promise to keep."""
         self.confirmed = 0
 
+    def lose(self) -> None:
+        """Another attempt has the run: nothing more is to be written, and its readers read the database."""
+        self.lost = True
+        self.take()
+        self.confirm(durable=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Drive the run no more."""
+        if self.feed.attempt == self.attempt:
+            self.feed.attempt = 0
+            self.feed.wake()
+
 
 class Log:
     """Writes what was added to the logs: deltas of all runs together and often, steps at once."""
@@ -229,13 +242,4 @@ class Log:
                 case False:
                     log.rewind()
                 case None:
-                    lose(log)
-
-
-def lose(log: RunLog) -> None:
-    """Another attempt has the run: nothing more is to be written, and its readers read the database."""
-    log.lost = True
-    log.take()
-    log.confirm(durable=True)
-    log.feed.driven = False
-    log.feed.wake()
+                    log.lose()

@@ -18,7 +18,7 @@ from chat_api.runs.fold import fold
 from chat_api.runs.hub import Hub
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
-from chat_api.runs.log import AWAY, Log, RunLog, lose
+from chat_api.runs.log import AWAY, Log, RunLog
 from chat_api.runs.signals import Cancel, Note, Work, parse
 from chat_api.runs.turn import Live, Stop, TurnDeps, answer, failed, stopped
 from kit.ids import new_id
@@ -135,7 +135,7 @@ class Worker:
         run_id = drive.live.turn.run_id
         if self.drives.get(run_id) is drive:
             del self.drives[run_id]
-        self.hub.let_go(drive.live.log.feed)
+        self.hub.let_go(drive.live.log)
         self.look_for_work()
 
     async def _drive(self, drive: Drive) -> End | None:
@@ -144,7 +144,7 @@ class Worker:
             drive.ending = True
             return await self._conclude(drive.live, *ending) if ending else None
         except LeaseLost:
-            lose(drive.live.log)
+            drive.live.log.lose()
             return None
 
     async def _answer(self, drive: Drive) -> tuple[End, dict[str, Any]] | None:
@@ -195,7 +195,7 @@ class Worker:
             # This process itself was too late with its lease.
             self._stop(own, "lost")
             await asyncio.wait([own.task])
-        feed = await self.hub.take_over(turn.run_id)
+        feed = await self.hub.take_over(turn.run_id, turn.attempt)
         note = Note(turn.user_id, turn.conversation_id, turn.run_id)
         log = RunLog(feed, turn.attempt, feed.last, note)
         self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))

@@ -17,7 +17,7 @@ from chat_api.settings import Settings
 from tests.model_server import Chat, serve
 from tests.servers import SECRET
 
-__all__ = ["Gate", "execute", "fresh_database", "in_thread", "running_api", "settings_for"]
+__all__ = ["Gate", "execute", "expire_leases", "fresh_database", "in_thread", "running_api", "settings_for"]
 
 _PATIENCE = 30.0
 T = TypeVar("T")
@@ -35,6 +35,12 @@ def execute(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         cursor = connection.execute(statement.encode(), parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def expire_leases(url: str) -> None:
+    """Let all live runs look as if their replica had died; none can renew its lease."""
+    past = "lease_owner = gen_random_uuid(), lease_until = now() - interval '1 second'"
+    execute(url, f"UPDATE runs SET {past} WHERE status = 'running'")
 
 
 def settings_for(database_url: str, model_url: str | None, **settings: Any) -> Settings:

@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import uuid4
 
-from tests.chat_api.replica import Gate, execute
-from tests.chat_api.streams import SSE, hear
-from tests.model_server import Hold, ModelServer, call, say, stream
-from tests.servers import Person
+import pytest
+from mcp.server.mcpserver import MCPServer
 
-EXPIRE = "UPDATE runs SET lease_until = now() - interval '1 second' WHERE conversation_id = %s"
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
+from tests.chat_api.streams import SSE, hear
+from tests.model_server import Hold, ModelServer, call, say, serve, stream
+from tests.servers import Person
 
 
 def begin(person: Person, message: str) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def test_a_turn_that_keeps_killing_its_server_is_given_up(
     turn = begin(alice, "Hello")
     gate.wait()
     execute(api_database, "UPDATE runs SET attempt = 5 WHERE id = %s", turn["run_id"])
-    execute(api_database, EXPIRE, turn["conversation_id"])
+    expire_leases(api_database)
     with follow(alice, turn["run_id"]) as response:
         assert hear(response).frames[-1]["code"] == "gave_up"
     gate.open()
@@ -42,7 +44,7 @@ def test_steps_that_ended_are_not_made_again(alice: Person, api_database: str, m
     turn = begin(alice, "Note it")
     hold.wait()
     with follow(alice, turn["run_id"]) as response:
-        execute(api_database, EXPIRE, turn["conversation_id"])
+        expire_leases(api_database)
         heard = hear(response)
     hold.open()
     assert heard.text == "All of it."
@@ -52,3 +54,56 @@ def test_steps_that_ended_are_not_made_again(alice: Person, api_database: str, m
     steps = alice.http.get(f"/api/v1/runs/{turn['run_id']}/steps").json()["steps"]
     assert [(step["step_id"], step["attempt"]) for step in steps] == [("1", 1), ("1.1", 1), ("2", 2)]
     assert alice.messages(turn["conversation_id"])[1]["content"] == "All of it."
+
+
+def test_an_attempt_goes_on_from_what_the_database_has_not_from_what_readers_saw(
+    alice: Person, api_database: str, model: ModelServer
+) -> None:
+    hold = Hold()
+    model.answers(stream("Half of it", hold), say("All of it."))
+    turn = begin(alice, "Hello")
+    with follow(alice, turn["run_id"]) as response:
+        hold.wait()
+        forget = "DELETE FROM events WHERE run_id = %s AND type <> 'run.started'"
+        execute(api_database, forget, turn["run_id"])
+        expire_leases(api_database)
+        heard = hear(response)
+    hold.open()
+    assert heard.text == "All of it."
+
+
+@pytest.mark.parametrize("repeat", [True, False])
+def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
+    database_url: str, model: ModelServer, person: MakePerson, *, repeat: bool
+) -> None:
+    gate, done = Gate(), list[str]()
+    foreign = MCPServer("foreign")
+
+    @foreign.tool()
+    async def send_letter(to: str) -> str:
+        """Send a letter."""
+        done.append(to)
+        if len(done) == 1:
+            await gate.before(say(""))({})
+        return "sent"
+
+    app = foreign.streamable_http_app(stateless_http=True)
+    with serve(app) as tools, running_api(database_url, model.url, mcp_url=f"{tools}/mcp") as url:
+        alice = person(url)
+        model.answers(call("send_letter", to="Bob"), say("Done."))
+        with in_thread(lambda: alice.post("Write to Bob")) as waiting:
+            gate.wait()
+            expire_leases(database_url)
+            refused = waiting.result()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "requires_action")
+        run_id = refused.json()["error"]["details"]["run_id"]
+        path = f"/api/v1/runs/{run_id}/approvals"
+        wrong = alice.http.post(path, json={"step_id": "7.7", "repeat": True})
+        assert wrong.json()["error"]["code"] == "nothing_to_decide"
+        assert alice.http.post(path, json={"step_id": "1.1", "repeat": repeat}).status_code == 200
+        with follow(alice, run_id) as response:
+            assert hear(response).text == "Done."
+        gate.open()
+    assert done == ["Bob"] * (2 if repeat else 1)
+    told = [message for message in model.requests[-1]["messages"] if message["role"] == "tool"][0]
+    assert ("decided not to repeat" in told["content"]) != repeat
