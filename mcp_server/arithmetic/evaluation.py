@@ -140,7 +140,7 @@ def _applied(node: ast.expr, operands: list[Number], numbers: Mapping[str, Numbe
             return _added(left, right)
         case ast.BinOp(op=ast.Sub()), [left, right]:
             return _added(left, negate(right))
-        case ast.BinOp(op=op), [left, right]:
+        case ast.BinOp(op=op), [left, right] if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](left, right)
         case _:
             raise CannotCompute(UNREADABLE)

@@ -105,5 +105,5 @@ def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
             assert hear(response).text == "Done."
         gate.open()
     assert done == ["Bob"] * (2 if repeat else 1)
-    told = [message for message in model.requests[-1]["messages"] if message["role"] == "tool"][0]
+    told = next(message for message in model.requests[-1]["messages"] if message["role"] == "tool")
     assert ("decided not to repeat" in told["content"]) != repeat

@@ -75,6 +75,12 @@ def test_no_expression_takes_long_or_much(expression: str) -> None:
     assert peak < _MEMORY_BYTES
 
 
+@pytest.mark.parametrize("expression", ["1<<2", "4>>1", "6&3", "6|1", "~1", "1:=2"])
+def test_operators_of_other_languages_are_refused_by_name(expression: str) -> None:
+    with pytest.raises(CannotCompute, match=r"can be computed|missing or doubled"):
+        evaluate(expression)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("argument", ["2", ".3", "9**999", "1/7**999", "1e-999", "0", "-1"])
 def test_no_function_escapes_the_bounds(name: str, argument: str) -> None:
