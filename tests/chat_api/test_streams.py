@@ -9,7 +9,7 @@ import pytest
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import in_thread, running_api
 from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames, hear
-from tests.model_server import Hold, ModelServer, call, say, stream
+from tests.model_server import Hold, ModelServer, call, chunk, say, sse, stream
 from tests.servers import Person
 
 NASTY = (
@@ -137,10 +137,10 @@ def test_the_log_as_json_has_every_event_once_and_without_gaps(alice: Person, mo
 
 
 def test_text_in_front_of_a_tool_call_is_kept_as_it_was_streamed(alice: Person, model: ModelServer) -> None:
-    wanted = call("calculator", expression="2 + 2")
-    body = json.loads(bytes(wanted.body))
-    body["choices"][0]["message"]["content"] = "Let me see."
-    model.answers(type(wanted)(body), say("Four."))
+    function = {"name": "calculator", "arguments": json.dumps({"expression": "2 + 2"})}
+    wanted = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    deltas = [{"content": "Let me "}, {"content": "see."}, {"tool_calls": [wanted]}]
+    model.answers(sse(*map(chunk, deltas), chunk({}, "tool_calls"), b"data: [DONE]\n\n"), say("Four."))
     with chat_stream(alice, "2 + 2?") as response:
         heard = hear(response)
     assert heard.text == "Let me see.\n\nFour."
