@@ -7,13 +7,15 @@ from typing import Any, TypeAlias, cast
 
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
+from websockets.typing import Origin
 
 from tests.servers import Person
 
-__all__ = ["Frame", "Talk", "address", "talking", "text_of", "token_of"]
+__all__ = ["PATH", "Frame", "Talk", "address", "talking", "text_of", "token_of"]
 
 Frame: TypeAlias = dict[str, Any]
 
+PATH = "/api/v1/ws"
 _PATIENCE = 10.0
 _LAST = ("done", "error")
 
@@ -50,8 +52,8 @@ def text_of(frames: list[Frame]) -> str:
     return "".join(frame["content"] for frame in frames if frame["type"] == "token")
 
 
-def address(base_url: str) -> str:
-    return base_url.replace("http", "ws", 1) + "/api/v1/ws"
+def address(base_url: str, path: str = PATH) -> str:
+    return base_url.replace("http", "ws", 1) + path
 
 
 def token_of(person: Person) -> str:
@@ -59,10 +61,13 @@ def token_of(person: Person) -> str:
 
 
 @contextmanager
-def talking(person: Person, base_url: str | None = None) -> Generator[Talk]:
+def talking(
+    person: Person, base_url: str | None = None, *, origin: str | None = None, path: str = PATH
+) -> Generator[Talk]:
     """A connection of the person's, at their replica or at the one named."""
-    url = address(base_url or str(person.http.base_url).rstrip("/"))
-    with connect(url, proxy=None, compression=None) as connection:
+    url = address(base_url or str(person.http.base_url).rstrip("/"), path)
+    named = None if origin is None else Origin(origin)
+    with connect(url, origin=named, proxy=None, compression=None) as connection:
         talk = Talk(connection)
         talk.say("auth", token=token_of(person))
         yield talk

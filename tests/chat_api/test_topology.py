@@ -22,7 +22,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from sqlalchemy import make_url
 
-from tests.model_server import ModelServer, call, say, serve_model
+from tests.chat_api.sockets import talking, text_of
+from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames
+from tests.model_server import Hold, ModelServer, call, say, serve_model, stream
 from tests.servers import SECRET, Person, token_for
 
 ROOT: Final = Path(__file__).parents[2]
@@ -183,6 +185,8 @@ async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topolo
             assert await todos_of("bob", door) == []
         check_hosts(topology.tools)
         check_too_large(alice)
+        check_streams(alice, topology)
+        check_sockets(alice, topology)
         check_killed_replicas_are_passed_over(alice, conversation, topology)
 
 
@@ -221,6 +225,39 @@ def check_too_large(alice: Person) -> None:
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (413, "too_large")
     assert error["request_id"] == response.headers["X-Request-ID"]
+
+
+def check_streams(alice: Person, topology: Topology) -> None:
+    """Events pass nginx one by one, while the model holds back what comes after them."""
+    for accept in (SSE, NDJSON):
+        hold = Hold()
+        topology.model.answers(stream("One ", hold, "two."))
+        with chat_stream(alice, "Count", accept) as response:
+            events = frames(response)
+            heard = Heard()
+            while heard.text != "One ":
+                heard.take(*next(events))
+            hold.open()
+            for event in events:
+                heard.take(*event)
+        assert heard.text == "One two."
+
+
+def check_sockets(alice: Person, topology: Topology) -> None:
+    """So does a WebSocket, also of a page that nginx itself has served; it resumes at either replica."""
+    hold = Hold()
+    topology.model.answers(stream("One ", hold, "two."))
+    with talking(alice, origin=topology.front) as talk:
+        run_id = talk.ask("chat", message="Count")["run_id"]
+        before = talk.until(lambda frame: frame["type"] == "token")
+    with ExitStack() as stack:
+        # As least_conn spreads them, one at each replica.
+        talks = [stack.enter_context(talking(alice)) for _ in range(REPLICAS)]
+        for talk in talks:
+            talk.ask("subscribe", scope="run", run_id=run_id, after=before[-1]["seq"])
+        hold.open()
+        for talk in talks:
+            assert text_of(before) + text_of(talk.to_the_end(run_id)) == "One two."
 
 
 def check_killed_replicas_are_passed_over(alice: Person, conversation: str, topology: Topology) -> None:
