@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 _LARGEST_SEQ = 10**15
 
 
-def _worker(request: Request) -> Worker:
+async def _worker(request: Request) -> Worker:
     return cast("Worker", request.state.worker)
 
 

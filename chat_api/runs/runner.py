@@ -1,6 +1,7 @@
 """Driving the Agents SDK through one turn."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from traceback import format_exception
@@ -88,6 +89,10 @@ class _Assistant(Agent[ToolUser]):
         return [] if is_last or _circles(calls) else user.tools
 
 
+# To make an agent anew has the SDK look up the types of all its fields.
+_ASSISTANT: Final = _Assistant(name="assistant")
+
+
 def _circles(calls: Sequence[dict[str, Any]]) -> bool:
     """Whether the last two calls were the same one with the same result."""
     return len(calls) > 1 and calls[-1] == calls[-2]
@@ -99,7 +104,8 @@ async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
     Raises a Problem with a name for whatever goes wrong, and LeaseLost.
     """
     model = _Journaled(task.model, journal, frozenset(tool.name for tool in user.tools))
-    agent = _Assistant(name="assistant", instructions=task.instructions, model=model)
+    agent = copy(_ASSISTANT)
+    agent.instructions, agent.model = task.instructions, model
     try:
         await Runner.run(
             agent,

@@ -133,10 +133,11 @@ class Worker:
 
     def _done(self, drive: Drive) -> None:
         run_id = drive.live.turn.run_id
+        if not self.room:
+            self.look_for_work()
         if self.drives.get(run_id) is drive:
             del self.drives[run_id]
         self.hub.let_go(drive.live.log)
-        self.look_for_work()
 
     async def _drive(self, drive: Drive) -> End | None:
         try:
@@ -167,7 +168,10 @@ class Worker:
     async def _conclude(self, live: Live, end: End, last: dict[str, Any]) -> End:
         event, more = await conclude(self.deps.db, live.turn, live.log, end, last)
         live.log.feed.append((event,))
-        self.log.tell(live.log.note, *([Work()] if more else []))
+        self.log.tell(live.log.note)
+        if more:
+            self.log.tell(Work())
+            self.look_for_work()
         return end
 
     async def _claim_forever(self) -> None:
