@@ -1,0 +1,91 @@
+"""What a turn reads does not depend on how long its conversation is."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from tests.model_server import ModelServer, say
+from tests.servers import Person, StartApi
+
+LENGTHEN = """
+    WITH was AS (
+        UPDATE conversations SET next_position = %(length)s WHERE id = %(id)s RETURNING id, user_id
+    ), told AS (
+        INSERT INTO messages
+            (id, user_id, conversation_id, run_id, position, role, content, tool_calls, status, created_at)
+        SELECT gen_random_uuid(), user_id, was.id, gen_random_uuid(), n,
+            CASE WHEN n %% 2 = 0 THEN 'user' ELSE 'assistant' END, 'Number ' || n, '[]', 'completed', now()
+        FROM was, generate_series(2, %(length)s - 1) AS n
+    )
+    INSERT INTO runs
+        (id, user_id, conversation_id, position, status, attempt, cancel_requested, folded, created_at,
+         finished_at)
+    SELECT gen_random_uuid(), user_id, was.id, n, 'completed', 1, false, true, now(), now()
+    FROM was, generate_series(2, %(length)s - 2, 2) AS n
+"""
+READ = """
+    SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int,
+        sum(heap_blks_read + heap_blks_hit)::int,
+        (SELECT sum(idx_tup_read)::int FROM pg_stat_user_indexes),
+        (SELECT sum(idx_blks_read + idx_blks_hit)::int FROM pg_statio_user_indexes)
+    FROM pg_stat_user_tables JOIN pg_statio_user_tables USING (relid)
+"""
+
+
+class Read(NamedTuple):
+    """What Postgres has read of our tables."""
+
+    rows: int
+    blocks: int
+    entries: int
+    index_blocks: int
+
+
+def lengthen(url: str, conversation_id: str, length: int) -> None:
+    """Let the conversation have as many messages, and the runs that they are of."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(LENGTHEN, {"length": length, "id": UUID(conversation_id)})
+        # Which autovacuum would do within a minute.
+        connection.execute("VACUUM ANALYZE")
+
+
+def read_so_far(url: str) -> Read:
+    """Exact where all other sessions are over: each tells its own at its end."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        found = connection.execute(READ).fetchone()
+    assert found is not None
+    return Read(*found)
+
+
+def take_turn(start_api: StartApi, message: str, conversation_id: str | None = None) -> dict[str, Any]:
+    """A turn at a replica that is gone then."""
+    with start_api() as url:
+        alice = Person(url, "alice")
+        with alice.http:
+            return alice.say(message, conversation_id)
+
+
+def test_a_turn_reads_as_much_of_a_hundred_thousand_messages_as_of_four_hundred(
+    start_api: StartApi, database_url: str, model: ModelServer
+) -> None:
+    read: list[Read] = []
+    model.script = lambda _: say("I do.")
+    for length in (400, 100_000):
+        said = take_turn(start_api, "Hello")
+        lengthen(database_url, said["conversation_id"], length)
+        before = read_so_far(database_url)
+        take_turn(start_api, "Do you remember?", said["conversation_id"])
+        after = read_so_far(database_url)
+        read.append(Read(*(late - early for late, early in zip(after, before, strict=True))))
+        heard = [message["content"] for message in model.requests[-1]["messages"]]
+        assert heard[-2:] == [f"Number {length - 1}", "Do you remember?"]
+        # The instructions, the newest 400 messages, and the new one.
+        assert len(heard) <= 402
+    short, long = read
+    assert short.rows >= 398
+    # A small table is read whole, which costs less than its index.
+    assert long.rows <= short.rows
+    assert long.entries < 600
+    assert long.blocks <= short.blocks + 30
+    assert long.index_blocks <= short.index_blocks + 60
