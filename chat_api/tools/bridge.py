@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
@@ -11,23 +11,32 @@ import structlog
 from agents import FunctionTool, Tool
 from agents.tool_context import ToolContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, TextContent
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, CallToolResult, TextContent
 from mcp_types import Tool as McpTool
 from pydantic import ValidationError
 
 from chat_api.providers.chat_model import NOT_JSON
 from chat_api.providers.tool_calls import keepable, told
-from chat_api.tools.connections import Connection
+from chat_api.tools.connections import Asking, Connection
 from chat_api.tools.errors import ToolServerUnreachable
 
 __all__ = ["ToolBridge", "ToolUser"]
+
+LIST_PATIENCE: Final = 10.0
+CALL_PATIENCE: Final = 15.0
+"""How long a tool server that is away is waited for: as long as it takes to start again."""
 
 _log = structlog.get_logger(__name__)
 _LIST_LIFETIME: Final = 60.0
 _LIST_TIMEOUT: Final = 10.0
 _FAILURE_LIFETIME: Final = 1.0
+_FIRST_PAUSE: Final = 0.5
+_PAUSE_GROWTH: Final = 1.15
 _KEY: Final = "turnlog/idempotency-key"
 _SEND_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
+_NO_ANSWER: Final = "The tool server did not answer; the call may not have happened."
+_REFUSED: Final = "The tool server refused the call: {}"
+_REFUSALS: Final = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
 _FAILURES: Final = (MCPError, RuntimeError, OSError, ValidationError)
 
 
@@ -66,35 +75,47 @@ class ToolBridge:
         self._tools: list[Tool] = []
         self._repeatable: frozenset[str] = frozenset()
         self._listed_until = 0.0
+        self._away = False
         self._listing = anyio.Lock()
 
     async def equip(self, user: ToolUser) -> None:
-        """Give `user` the tools there are, or were a moment ago. Raises ToolServerUnreachable."""
-        if time.monotonic() >= self._listed_until:
-            async with self._listing:
-                if time.monotonic() >= self._listed_until:
-                    await self._renew(user)
-        if not self._tools:
-            raise ToolServerUnreachable
+        """Give `user` the tools there are, or were a moment ago; wait for a server that is away.
+
+        Raises ToolServerUnreachable.
+        """
+        pauses = _pauses(LIST_PATIENCE)
+        while True:
+            if time.monotonic() >= self._listed_until:
+                async with self._listing:
+                    if time.monotonic() >= self._listed_until:
+                        await self._renew(user)
+            if self._tools:
+                break
+            pause = next(pauses, None) if self._away else None
+            if pause is None:
+                raise ToolServerUnreachable
+            await anyio.sleep(pause)
         user.tools = self._tools
 
     async def _renew(self, user: ToolUser) -> None:
         """List the tools anew; a failure is remembered, so that turns do not wait for it one by one."""
         lifetime = _FAILURE_LIFETIME
+        asking = Asking(user.token())
         try:
             with anyio.fail_after(_LIST_TIMEOUT):
-                found = await self._list(user)
+                found = await self._list(asking)
             self._tools = [self._function_tool(tool) for tool in found]
             self._repeatable = frozenset(tool.name for tool in found if _is_repeatable(tool))
             lifetime = _LIST_LIFETIME
         except _FAILURES as error:
-            _log.warning("tools_not_listed", reason=type(error).__name__)
+            _log.warning("tools_not_listed", reason=type(error).__name__, away=asking.away)
+        self._away = asking.away
         self._listed_until = time.monotonic() + lifetime
 
-    async def _list(self, user: ToolUser) -> list[McpTool]:
+    async def _list(self, asking: Asking) -> list[McpTool]:
         found: list[McpTool] = []
         cursor = None
-        async with self._connection.acting_as(user.token()):
+        async with self._connection.acting_as(asking):
             while True:
                 page = await self._connection.client.list_tools(cursor=cursor)
                 found += page.tools
@@ -125,15 +146,40 @@ class ToolBridge:
         return FunctionTool(tool.name, tool.description or "", schema, invoke, strict_json_schema=False)
 
     async def _call(self, name: str, arguments: dict[str, Any], user: ToolUser, key: str) -> dict[str, Any]:
-        """Call the tool; return its result or, where it failed, its error."""
-        try:
-            async with self._connection.acting_as(user.token()):
-                result = await self._connection.client.call_tool(name, arguments, meta={_KEY: key})
-        except _FAILURES:
-            return {"error": "The tool server did not answer; the call may not have happened."}
+        """Call the tool; return its result or, where it failed, its error.
+
+        Where the server goes away, a call that does no harm twice is made again, with the same key.
+        """
+        pauses = _pauses(CALL_PATIENCE)
+        while True:
+            asking = Asking(user.token())
+            try:
+                async with self._connection.acting_as(asking):
+                    result = await self._connection.client.call_tool(name, arguments, meta={_KEY: key})
+                break
+            except _FAILURES as error:
+                pause = next(pauses, None) if asking.away and self.is_repeatable(name) else None
+                if pause is None:
+                    return {"error": _told_of(error)}
+            await anyio.sleep(pause)
         if result.is_error:
             return {"error": keepable(_text(result))}
         return {"result": keepable(_content(result)), "error": None}
+
+
+def _pauses(patience: float) -> Iterator[float]:
+    """Pauses that grow, from the first one taken until `patience` has passed."""
+    until, pause = time.monotonic() + patience, _FIRST_PAUSE
+    while (left := until - time.monotonic()) > 0:
+        yield min(pause, left)
+        pause *= _PAUSE_GROWTH
+
+
+def _told_of(error: Exception) -> Any:
+    """What the model is told of a call that has no result."""
+    if isinstance(error, MCPError) and error.code in _REFUSALS:
+        return keepable(_REFUSED.format(error.message))
+    return _NO_ANSWER
 
 
 def _kept(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from the caller to the request that is sent (`mcp.shared._context_streams`).
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
@@ -20,7 +20,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
 from typing_extensions import override
 
-__all__ = ["Authenticate", "Connection", "connect_http", "connect_in_process"]
+__all__ = ["Asking", "Authenticate", "Connection", "connect_http", "connect_in_process"]
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[AccessToken | None]]
 """The server's own check of a token."""
@@ -28,24 +28,40 @@ Authenticate: TypeAlias = Callable[[str], Awaitable[AccessToken | None]]
 _CALL_TIMEOUT: Final = 60.0
 _CONNECT_TIMEOUT: Final = 5.0
 _MODERN: Final = "2026-07-28"
-_bearer: Final[ContextVar[str]] = ContextVar("bearer")
+# Not those where it may still be at work: a call that lasts too long does so again.
+_BREAKS: Final = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
+# What a proxy says of a server that is not there.
+_ABSENT: Final = frozenset(
+    {httpx2.codes.BAD_GATEWAY, httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.GATEWAY_TIMEOUT}
+)
+
+
+@dataclass(slots=True)
+class Asking:
+    """A request in the name of the token's user. `away`: the server was not there, or left under it."""
+
+    token: str
+    away: bool = False
+
+
+_asking: Final[ContextVar[Asking]] = ContextVar("asking")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`acting_as(token)` makes the calls of `client` within it those of the token's user."""
+    """`acting_as(asking)` makes the calls of `client` within it those of the token's user."""
 
     client: Client
-    acting_as: Callable[[str], AbstractAsyncContextManager[None]]
+    acting_as: Callable[[Asking], AbstractAsyncContextManager[None]]
 
 
 class _BearerOfTheCall(httpx2.Auth):
     """Sends the token of the call at hand, and nothing at all where there is none."""
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response]:
-        token = _bearer.get(None)
-        if token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
+        asking = _asking.get(None)
+        if asking is not None:
+            request.headers["Authorization"] = f"Bearer {asking.token}"
         yield request
 
 
@@ -53,15 +69,18 @@ class _Steady(httpx2.AsyncHTTPTransport):
     """Tells a broken connection as an answer of the server's.
 
     The MCP SDK hands an answer, whatever it is, to the call that waits for it, but ends the client, and with
-    it whatever runs in the same task, at an exception.
+    it whatever runs in the same task, at an exception. What the SDK makes of an answer does not tell whether
+    the server was there; the `Asking` does.
     """
 
     @override
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
             response = await super().handle_async_request(request)
-        except httpx2.TransportError:
+        except httpx2.TransportError as error:
+            _note(away=isinstance(error, _BREAKS))
             return httpx2.Response(httpx2.codes.BAD_GATEWAY)
+        _note(away=response.status_code in _ABSENT)
         # None was asked for: what cannot be decoded would be an exception, too.
         response.headers.pop("content-encoding", None)
         response.stream = _UpToTheBreak(cast("httpx2.AsyncByteStream", response.stream))
@@ -76,24 +95,32 @@ class _UpToTheBreak(httpx2.AsyncByteStream):
 
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with suppress(httpx2.TransportError):
+        try:
             async for chunk in self._stream:
                 yield chunk
+        except httpx2.TransportError as error:
+            _note(away=isinstance(error, _BREAKS))
 
     @override
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
+def _note(*, away: bool) -> None:
+    asking = _asking.get(None)
+    if asking is not None:
+        asking.away = away
+
+
 @asynccontextmanager
 async def connect_in_process(
     server: MCPServer[Any], authenticate: Authenticate
 ) -> AsyncGenerator[Connection]:
-    """Connect to `server` in memory; `acting_as` does with a token what the server's HTTP door does."""
+    """Connect to `server` in memory; `acting_as` does with its token what the server's HTTP door does."""
 
     @asynccontextmanager
-    async def acting_as(token: str) -> AsyncGenerator[None]:
-        access = await authenticate(token)
+    async def acting_as(asking: Asking) -> AsyncGenerator[None]:
+        access = await authenticate(asking.token)
         if access is None:
             raise PermissionError("the tool server does not accept our own token")
         before = auth_context_var.set(AuthenticatedUser(access))
@@ -111,12 +138,12 @@ async def connect_http(url: str) -> AsyncGenerator[Connection]:
     """Connect to the server at `url`; nothing is sent before the first call."""
 
     @asynccontextmanager
-    async def acting_as(token: str) -> AsyncGenerator[None]:
-        before = _bearer.set(token)
+    async def acting_as(asking: Asking) -> AsyncGenerator[None]:
+        before = _asking.set(asking)
         try:
             yield
         finally:
-            _bearer.reset(before)
+            _asking.reset(before)
 
     http = httpx2.AsyncClient(
         auth=_BearerOfTheCall(),

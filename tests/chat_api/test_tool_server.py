@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from chat_api.main import create_app
+from chat_api.tools import bridge
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port, tool_server_process
 from tests.chat_api.raw_server import (
@@ -36,6 +37,14 @@ def assert_unreachable(response: httpx2.Response) -> None:
     assert response.json()["error"]["code"] == "tool_server_unreachable"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tool server that is away is not waited for much longer than a test may take."""
+    monkeypatch.setattr(bridge, "LIST_PATIENCE", 0.1)
+    monkeypatch.setattr(bridge, "CALL_PATIENCE", 0.6)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_tool_server_that_is_down_is_named_and_found_again(
     api_database: str, model: ModelServer, person: MakePerson
 ) -> None:
@@ -64,6 +73,7 @@ def said_when_there(alice: Person, model: ModelServer) -> dict[str, Any]:
     return response.json()["data"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_tool_server_that_dies_under_a_turn_is_told_to_the_model(
     api_database: str, model: ModelServer, person: MakePerson
 ) -> None:
@@ -156,6 +166,7 @@ def test_results_that_make_no_sense_fail_the_turn_with_a_name(
     assert model.requests == []
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("answer", [reset, hang_up, halve, halve_chunks, babble])
 def test_a_connection_that_breaks_fails_the_turn_alone(
     api_database: str, model: ModelServer, person: MakePerson, answer: RawAnswer
