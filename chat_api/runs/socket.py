@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from chat_api.runs import service
 from chat_api.runs.log import AWAY
 from chat_api.runs.socket_follows import Follows, Stopping
+from chat_api.runs.socket_limits import Limits
 from chat_api.runs.socket_line import Line, TooSlow
 from chat_api.runs.socket_messages import (
     Ack,
@@ -85,7 +86,7 @@ async def farewell(socket: WebSocket, goodbye: Goodbye) -> None:
     try:
         async with asyncio.timeout(_CLOSING):
             if goodbye.problem is not None:
-                await Line(socket).say(**_error(goodbye.problem, None))
+                await Line(socket, Limits()).say(**_error(goodbye.problem, None))
             await socket.close(goodbye.code)
     except (TimeoutError, TooSlow, WebSocketDisconnect, RuntimeError):
         # It has left already; RuntimeError is how Starlette says so.
@@ -100,14 +101,16 @@ def _error(problem: Problem, id_: _Id) -> dict[str, Any]:
 class Connection:
     """Lives until the client leaves, its token expires, it takes nothing, or this process stops."""
 
-    def __init__(self, socket: WebSocket, worker: Worker, identity: Identity, *, expires: float) -> None:
+    def __init__(
+        self, socket: WebSocket, worker: Worker, identity: Identity, limits: Limits, *, expires: float
+    ) -> None:
         self._socket: Final = socket
         self._worker: Final = worker
         self._identity: Final = identity
         self._expires: Final = expires
-        self._line: Final = Line(socket)
+        self._line: Final = Line(socket, limits)
         self._end: Final[asyncio.Future[BaseException]] = asyncio.get_running_loop().create_future()
-        self._follows: Final = Follows(worker, identity.owner, self._line, self._fail)
+        self._follows: Final = Follows(worker, identity.owner, self._line, limits, self._fail)
         self._nonsense = 0
         self._cancels = 0
         self._bound: Final[set[UUID]] = set()

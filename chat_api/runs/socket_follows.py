@@ -17,6 +17,7 @@ from chat_api.runs import service
 from chat_api.runs.events import FINAL_TYPES
 from chat_api.runs.models import FINAL, Run
 from chat_api.runs.signals import Note
+from chat_api.runs.socket_limits import Limits
 from chat_api.runs.socket_line import Line
 from chat_api.runs.socket_messages import Subscribe
 from chat_api.runs.worker import Worker
@@ -25,8 +26,6 @@ from kit.postgres.tables import now
 
 __all__ = ["Follows", "Stopping", "TooManySubscriptions"]
 
-_MOST_FOLLOWED: Final = 100
-_MOST_SUBSCRIPTIONS: Final = 20
 _MOST_MISSED: Final = 1000
 _MOST_REMEMBERED: Final = 10_000
 _SKEW_MS: Final = 60_000
@@ -56,13 +55,19 @@ class Follows:
     """`failed` is called with what ended a follow that was not to end."""
 
     def __init__(
-        self, worker: Worker, user_id: UUID, line: Line, failed: Callable[[BaseException], None]
+        self,
+        worker: Worker,
+        user_id: UUID,
+        line: Line,
+        limits: Limits,
+        failed: Callable[[BaseException], None],
     ) -> None:
         self._worker: Final = worker
         self._user_id: Final = user_id
         self._line: Final = line
+        self._most: Final = limits.subscriptions
         self._failed: Final = failed
-        self._room: Final = asyncio.Semaphore(_MOST_FOLLOWED)
+        self._room: Final = asyncio.Semaphore(limits.followed)
         self._subscriptions: Final[dict[Key, Subscribe]] = {}
         self._replays: Final[dict[Key, asyncio.Task[None]]] = {}
         self._followed: Final[dict[UUID, _Followed]] = {}
@@ -79,8 +84,8 @@ class Follows:
         Raises RunNotFound, ConversationNotFound, TooManySubscriptions.
         """
         key = wanted.key
-        if key not in self._subscriptions and len(self._subscriptions) >= _MOST_SUBSCRIPTIONS:
-            raise TooManySubscriptions(f"A connection has {_MOST_SUBSCRIPTIONS} subscriptions at most.")
+        if key not in self._subscriptions and len(self._subscriptions) >= self._most:
+            raise TooManySubscriptions(f"A connection has {self._most} subscriptions at most.")
         await self._check(wanted)
         self._remember(await self._just_over())
         self.unsubscribe(key)

@@ -9,25 +9,23 @@ from uuid import UUID
 from starlette.websockets import WebSocket
 
 from chat_api.runs.events import Event
-from chat_api.runs.service import HEARTBEAT_SECONDS
+from chat_api.runs.socket_limits import Limits
 from chat_api.runs.wire.protocol import dumps, encode
 from chat_api.runs.wire.websocket import WEBSOCKET
 
 __all__ = ["Line", "TooSlow"]
 
-PATIENCE = 30.0
-MOST_OUTSTANDING: Final = 1000
-
 
 class TooSlow(Exception):
-    """The client has taken nothing for `PATIENCE`."""
+    """The client has taken nothing for as long as it may."""
 
 
 class Line:
     """Sending waits for the client. From its first `ack` on, it also waits for those."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, limits: Limits) -> None:
         self._socket: Final = socket
+        self._limits: Final = limits
         self._lock: Final = asyncio.Lock()
         self._last = asyncio.get_running_loop().time()
         self._unacked: dict[UUID, deque[int]] | None = None
@@ -49,17 +47,17 @@ class Line:
     async def _put(self, text: str) -> None:
         async with self._lock:
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._limits.patience):
                     await self._socket.send_text(text)
             except TimeoutError as error:
                 raise TooSlow from error
             self._last = asyncio.get_running_loop().time()
 
     async def _until_acked(self) -> None:
-        while self._outstanding >= MOST_OUTSTANDING:
+        while self._outstanding >= self._limits.outstanding:
             self._acked.clear()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._limits.patience):
                     await self._acked.wait()
             except TimeoutError as error:
                 raise TooSlow from error
@@ -84,7 +82,7 @@ class Line:
         """Say something whenever nothing was said for a while."""
         while True:
             silent = asyncio.get_running_loop().time() - self._last
-            if silent >= HEARTBEAT_SECONDS:
+            if silent >= self._limits.silence:
                 await self._put(WEBSOCKET.heartbeat().decode())
             else:
-                await asyncio.sleep(HEARTBEAT_SECONDS - silent)
+                await asyncio.sleep(self._limits.silence - silent)

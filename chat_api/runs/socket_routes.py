@@ -6,18 +6,20 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
+from structlog.contextvars import bound_contextvars
 
 from chat_api.runs.socket import UNAUTHORIZED, Connection, Goodbye, farewell, receive_text
+from chat_api.runs.socket_limits import Limits
 from chat_api.runs.socket_messages import Auth, parse, understand
 from chat_api.runs.worker import Worker
 from kit.errors import Problem
+from kit.ids import new_id
 from kit.tokens import Identity, Verifier
 
-__all__ = ["router"]
+__all__ = ["converse", "router"]
 
 _PROTOCOL: Final = "turnlog"
 _BEARER: Final = "bearer."
-_PATIENCE: Final = 10.0
 _LEEWAY: Final = 5.0
 
 router = APIRouter()
@@ -30,21 +32,35 @@ class NoToken(Problem):
 
 @router.websocket("/api/v1/ws")
 async def talk(socket: WebSocket) -> None:
+    await converse(socket, Limits())
+
+
+async def converse(socket: WebSocket, limits: Limits) -> None:
+    """All that happens on one connection. Its log lines have the id that its handshake is answered with."""
+    request_id = str(new_id())
+    with bound_contextvars(request_id=request_id):
+        await _converse(socket, limits, request_id)
+
+
+async def _converse(socket: WebSocket, limits: Limits, request_id: str) -> None:
     if not _may_come_from(socket):
         # Before it is accepted: the answer is 403.
         await socket.close()
         return
     offered: list[str] = socket.scope.get("subprotocols", [])
-    await socket.accept(_PROTOCOL if _PROTOCOL in offered else None)
+    await socket.accept(
+        _PROTOCOL if _PROTOCOL in offered else None, headers=[(b"x-request-id", request_id.encode())]
+    )
     try:
-        identity = await _identify(socket, offered)
+        identity = await _identify(socket, offered, limits.signing_in)
     except WebSocketDisconnect:
         return
     except Goodbye as goodbye:
         await farewell(socket, goodbye)
         return
     expires = float(identity.claims["exp"]) + _LEEWAY
-    await Connection(socket, cast("Worker", socket.state.worker), identity, expires=expires).run()
+    worker = cast("Worker", socket.state.worker)
+    await Connection(socket, worker, identity, limits, expires=expires).run()
 
 
 def _may_come_from(socket: WebSocket) -> bool:
@@ -63,19 +79,19 @@ def _host_of(origin: str) -> str | None:
         return None
 
 
-async def _identify(socket: WebSocket, offered: list[str]) -> Identity:
+async def _identify(socket: WebSocket, offered: list[str], patience: float) -> Identity:
     """Raises Goodbye, WebSocketDisconnect."""
     verifier = cast("Verifier", socket.state.verifier)
     try:
         token = next((word.removeprefix(_BEARER) for word in offered if word.startswith(_BEARER)), None)
-        return verifier.verify(await _first_message(socket) if token is None else token)
+        return verifier.verify(await _first_message(socket, patience) if token is None else token)
     except Problem as problem:
         raise Goodbye(UNAUTHORIZED, problem) from problem
 
 
-async def _first_message(socket: WebSocket) -> str:
+async def _first_message(socket: WebSocket, patience: float) -> str:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             text = await receive_text(socket)
     except TimeoutError as error:
         raise NoToken("Send a token within ten seconds.") from error

@@ -5,13 +5,14 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 from websockets.typing import Origin
 
 from tests.servers import Person
 
-__all__ = ["PATH", "Frame", "Talk", "address", "talking", "text_of", "token_of"]
+__all__ = ["PATH", "Frame", "Talk", "address", "closing", "talking", "text_of", "token_of"]
 
 Frame: TypeAlias = dict[str, Any]
 
@@ -48,6 +49,16 @@ class Talk:
         return [frame for frame in heard if frame.get("run_id") == run_id and "seq" in frame]
 
 
+def closing(talk: Talk) -> tuple[int | None, list[Frame]]:
+    """The code with which the server closes the connection, if it gives one, and what it says before."""
+    heard: list[Frame] = []
+    try:
+        while True:
+            heard.append(talk.hear())
+    except ConnectionClosed as closed:
+        return (None if closed.rcvd is None else closed.rcvd.code), heard
+
+
 def text_of(frames: list[Frame]) -> str:
     return "".join(frame["content"] for frame in frames if frame["type"] == "token")
 
@@ -67,7 +78,8 @@ def talking(
     """A connection of the person's, at their replica or at the one named."""
     url = address(base_url or str(person.http.base_url).rstrip("/"), path)
     named = None if origin is None else Origin(origin)
-    with connect(url, origin=named, proxy=None, compression=None) as connection:
+    # What is resumed may come in one piece, however long the answer.
+    with connect(url, origin=named, proxy=None, compression=None, max_size=None) as connection:
         talk = Talk(connection)
         talk.say("auth", token=token_of(person))
         yield talk

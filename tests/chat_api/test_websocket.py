@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import running_api
-from tests.chat_api.sockets import Frame, Talk, address, talking, text_of, token_of
+from tests.chat_api.sockets import Talk, address, closing, talking, text_of, token_of
 from tests.model_server import Hold, ModelServer, stream
 from tests.servers import Person, token_for
 
@@ -31,20 +31,6 @@ def there(
     origins = "https://chat.example"
     with running_api(api_database, shared_model.url, data_dir=folder, allowed_origins=origins) as url:
         yield url
-
-
-def closing_code(talk: Talk) -> tuple[int, list[Frame]]:
-    """How the server closes the connection, and what it says before."""
-    heard: list[Frame] = []
-
-    def listen() -> None:
-        while True:
-            heard.append(talk.hear())
-
-    with pytest.raises(ConnectionClosed) as closed:
-        listen()
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code, heard
 
 
 def test_a_turn_is_streamed(alice: Person, model: ModelServer) -> None:
@@ -78,6 +64,8 @@ def test_a_browser_signs_in_with_a_subprotocol(alice: Person, there: str) -> Non
     origin = Origin("https://chat.example")
     with connect(address(there), subprotocols=offered, origin=origin, proxy=None) as connection:
         assert connection.subprotocol == "turnlog"
+        assert connection.response is not None
+        assert connection.response.headers["X-Request-ID"]
         assert Talk(connection).ask("ping")["type"] == "pong"
 
 
@@ -102,7 +90,7 @@ def test_other_origins_are_refused(alice: Person, api: str) -> None:
 def test_strangers_are_refused(api: str, first: dict[str, Any], code: str) -> None:
     with connect(address(api), proxy=None) as connection:
         connection.send(json.dumps(first))
-        closed, heard = closing_code(Talk(connection))
+        closed, heard = closing(Talk(connection))
     assert closed == 4401
     assert [frame["code"] for frame in heard] == [code]
 
@@ -110,7 +98,7 @@ def test_strangers_are_refused(api: str, first: dict[str, Any], code: str) -> No
 def test_a_bad_token_in_the_subprotocol_is_refused(api: str) -> None:
     offered = [Subprotocol("turnlog"), Subprotocol("bearer.nonsense")]
     with connect(address(api), subprotocols=offered, proxy=None) as connection:
-        assert closing_code(Talk(connection))[0] == 4401
+        assert closing(Talk(connection))[0] == 4401
 
 
 def test_the_connection_ends_with_its_token(api: str) -> None:
@@ -118,7 +106,7 @@ def test_the_connection_ends_with_its_token(api: str) -> None:
         talk = Talk(connection)
         # Good for what is left of the five seconds that clocks may differ.
         talk.say("auth", token=token_for("somebody", exp=int(time.time()) - 3))
-        closed, heard = closing_code(talk)
+        closed, heard = closing(talk)
     assert closed == 4401
     assert heard[-1]["code"] == "invalid_token"
 
@@ -260,10 +248,10 @@ def test_malformed_messages_are_answered(alice: Person) -> None:
 def test_nonsense_ends_the_connection(alice: Person) -> None:
     with talking(alice) as talk:
         talk.connection.send(b"\x00\x01")
-        assert closing_code(talk)[0] == 1003
+        assert closing(talk)[0] == 1003
     with talking(alice) as talk:
         for _ in range(20):
             talk.connection.send("{")
-        closed, heard = closing_code(talk)
+        closed, heard = closing(talk)
     assert closed == 1008
     assert {frame["code"] for frame in heard} == {"invalid_json"}
