@@ -21,8 +21,9 @@ check: .venv/dev  ## lint, types, imports, sizes
 local-model: .venv/dev  ## judge the built-in small model over the real tool list (several minutes)
 	@$(BIN)/python -m benchmarks.local_model
 
-benchmark: .venv/dev  ## CPU a turn against a bare Runner.run
+benchmark: .venv/dev  ## CPU a turn against the bare Agents SDK; latency of tokens, and turns a second, of two replicas
 	@$(BIN)/python -m benchmarks.turn
+	@$(BIN)/python -m benchmarks.fleet
 
 chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 SEED=1
 	@TURNS=$(TURNS) KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.chaos

@@ -1,90 +1,58 @@
-"""CPU of a turn: the whole HTTP path against a bare `Runner.run`, in one run.
+"""CPU of a turn: the whole HTTP path against the bare Agents SDK, in one run.
 
-Three processes beside this one: a model server that answers at once, the chat API, and a loop of bare
-`Runner.run` on the same model server. Rounds of both alternate; medians of CPU time a turn are compared. CPU
-is that of the process measured (user and system); Postgres and the model server are not in it.
+Three processes beside this one: a model server, the chat API, and a loop of bare `Runner.run` and
+`Runner.run_streamed` on the same model server. Rounds of both alternate; medians of CPU time a turn are
+compared. CPU is that of the process measured (user and system); Postgres and the model server are not in it.
 """
 
 import asyncio
-import json
-import multiprocessing
 import os
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID, uuid4
 
 import httpx2
-import jwt
-import uvicorn
+import psycopg
 from rich.console import Console
 from rich.table import Table
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-SECRET: Final = "the secret of the benchmark's token issuer"
+from benchmarks.servers import (
+    TOKENS,
+    USER,
+    api_process,
+    child,
+    cpu_seconds,
+    database,
+    headers,
+    model_process,
+    settings,
+)
+from kit.tokens import Identity
+
 ROUNDS: Final = int(os.environ.get("ROUNDS", "9"))
 TURNS: Final = int(os.environ.get("TURNS", "100"))
-SPAWN: Final = multiprocessing.get_context("spawn")
-BUDGETS: Final = {"new": 2.2, "tool": 1.8}
+HISTORY: Final = 100
+READERS: Final = 10
+PAUSE: Final = 0.002
 
-Kind = Literal["new", "tool"]
-
-
-def completion(message: dict[str, Any]) -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-    head = {"id": "1", "object": "chat.completion", "created": 0, "model": "fast"}
-    return json.dumps({**head, "choices": [choice], "usage": usage}).encode()
-
-
-TEXT: Final = completion({"content": "It is four."})
-CALL_ID: Final = "call_0000000000000001"
-TOOL: Final = completion(
-    {
-        "content": None,
-        "tool_calls": [
-            {
-                "id": CALL_ID,
-                "type": "function",
-                "function": {"name": "calculator", "arguments": '{"expression": "2 + 2"}'},
-            }
-        ],
-    }
-)
+Kind: TypeAlias = Literal["new", "tool", "history", "stream"]
+MESSAGES: Final[dict[Kind, str]] = {
+    "new": "What is 2 + 2?",
+    "tool": "tool what is 2 + 2?",
+    "history": "And now?",
+    "stream": f"stream {PAUSE}",
+}
+BUDGETS: Final[dict[Kind, float]] = {"new": 2.2, "tool": 1.8, "history": 0.6, "stream": 1.0}
+BUDGET_OF_A_READER: Final = 0.15
+SAID: Final = "A sentence of about ten words, as people say them."
 
 
-async def chat(request: Request) -> Response:
-    messages = (await request.json())["messages"]
-    wants_tool = messages[-1]["role"] == "user" and messages[-1]["content"].startswith("tool")
-    return Response(TOOL if wants_tool else TEXT, media_type="application/json")
-
-
-def model_process(pipe: Any) -> None:
-    serve(Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])]), pipe)
-
-
-def api_process(pipe: Any, settings: dict[str, Any]) -> None:
-    from chat_api.main import create_app  # noqa: PLC0415
-    from chat_api.settings import Settings  # noqa: PLC0415
-
-    serve(create_app(Settings(**settings)), pipe)
-
-
-def serve(app: Any, pipe: Any) -> None:
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            pipe.send(self.servers[0].sockets[0].getsockname()[1])
-
-    Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False)).run()
+def turns(kind: Kind) -> int:
+    """How many a round: a streamed turn takes long, most of it pauses."""
+    return max(1, TURNS // 10) if kind == "stream" else TURNS
 
 
 def bare_process(pipe: Any, model_url: str) -> None:
@@ -95,110 +63,143 @@ def bare_process(pipe: Any, model_url: str) -> None:
         """Work out an arithmetic expression."""
         return "4" if expression else ""
 
-    model = OpenAIChatCompletionsModel("fast", AsyncOpenAI(base_url=model_url, api_key="none"))
-    agents: dict[Kind, Agent[None]] = {
-        "new": Agent(name="assistant", instructions="Be brief.", model=model),
-        "tool": Agent(
-            name="assistant", instructions="Be brief.", model=model, tools=[function_tool(calculator)]
-        ),
-    }
+    model = OpenAIChatCompletionsModel("fast", AsyncOpenAI(base_url=f"{model_url}/v1", api_key="none"))
+    plain = Agent(name="assistant", instructions="Be brief.", model=model)
+    skilled = Agent(
+        name="assistant", instructions="Be brief.", model=model, tools=[function_tool(calculator)]
+    )
     config = RunConfig(tracing_disabled=True)
+    said = [{"role": ("user", "assistant")[n % 2], "content": SAID} for n in range(HISTORY)]
+
+    async def one(kind: Kind) -> None:
+        message: Any = MESSAGES[kind]
+        if kind == "history":
+            message = [*said, {"role": "user", "content": message}]
+        if kind == "stream":
+            async for _ in Runner.run_streamed(plain, message, run_config=config).stream_events():
+                pass
+        else:
+            await Runner.run(skilled if kind == "tool" else plain, message, run_config=config)
 
     async def main() -> None:
         while (kind := await asyncio.to_thread(pipe.recv)) is not None:
             start = time.process_time()
-            for _ in range(TURNS):
-                await Runner.run(agents[kind], message(kind), run_config=config)
-            pipe.send((time.process_time() - start) / TURNS)
+            for _ in range(turns(kind)):
+                await one(kind)
+            pipe.send((time.process_time() - start) / turns(kind))
 
     pipe.send(0)
     asyncio.run(main())
 
 
-def message(kind: Kind) -> str:
-    return "tool: what is 2 + 2?" if kind == "tool" else "What is 2 + 2?"
-
-
-@contextmanager
-def child(target: Callable[..., None], *arguments: Any) -> Generator[tuple[int, Any, Any]]:
-    """Start a process; yield its id, the first thing that it sends, and the pipe."""
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=target, args=(theirs, *arguments), daemon=True)
-    process.start()
-    try:
-        assert process.pid
-        yield process.pid, ours.recv(), ours
-    finally:
-        process.terminate()
-        process.join()
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far, from /proc (its threads included)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @dataclass(slots=True)
 class Api:
     pid: int
-    http: httpx2.Client
+    http: httpx2.AsyncClient
+    database_url: str
 
-    def measure(self, kind: Kind) -> float:
+    async def measure(self, kind: Kind) -> float:
+        """CPU seconds a turn."""
+        conversations = self._with_history() if kind == "history" else [None] * turns(kind)
         start = cpu_seconds(self.pid)
-        for _ in range(TURNS):
-            response = self.http.post("/api/bench/chat", json={"message": message(kind)})
-            assert response.status_code == 200, response.text
-            assert len(response.json()["data"]["tool_calls"]) == (kind == "tool")
-        return (cpu_seconds(self.pid) - start) / TURNS
+        for conversation_id in conversations:
+            await (self.stream(1) if kind == "stream" else self._turn(kind, conversation_id))
+        return (cpu_seconds(self.pid) - start) / len(conversations)
+
+    async def _turn(self, kind: Kind, conversation_id: UUID | None) -> None:
+        body = {"message": MESSAGES[kind]}
+        if conversation_id is not None:
+            body["conversation_id"] = str(conversation_id)
+        response = await self.http.post(f"/api/{USER}/chat", json=body)
+        assert response.status_code == 200, response.text
+        assert len(response.json()["data"]["tool_calls"]) == (kind == "tool")
+
+    async def stream(self, readers: int) -> None:
+        """One turn whose tokens go to so many readers."""
+        body, prefer = {"message": MESSAGES["stream"]}, {"Prefer": "respond-async"}
+        taken = await self.http.post(f"/api/{USER}/chat", json=body, headers=prefer)
+        path = f"/api/v1/runs/{taken.json()['data']['run_id']}/events"
+        await asyncio.gather(*(self._read(path) for _ in range(readers)))
+
+    async def _read(self, path: str) -> None:
+        got = bytearray()
+        async with self.http.stream("GET", path, headers={"Accept": "text/event-stream"}) as response:
+            async for chunk in response.aiter_raw():
+                got += chunk
+        assert got.count(b'"type":"token"') == TOKENS
+
+    async def measure_readers(self) -> float:
+        """What a further reader costs, as a share of the turn with one."""
+        spent = list[float]()
+        for readers in (1, 1 + READERS):
+            start = cpu_seconds(self.pid)
+            for _ in range(turns("stream")):
+                await self.stream(readers)
+            spent.append(cpu_seconds(self.pid) - start)
+        return (spent[1] - spent[0]) / READERS / spent[0]
+
+    def _with_history(self) -> list[UUID]:
+        """New conversations that much was said in."""
+        owner, ids = Identity("turnlog", USER, {}).owner, [uuid4() for _ in range(turns("history"))]
+        with psycopg.connect(self.database_url.replace("+psycopg", "")) as connection:
+            connection.execute(
+                """
+                INSERT INTO conversations (id, user_id, next_position, created_at, updated_at)
+                SELECT id, %s, %s, now(), now() FROM unnest(%s::uuid[]) AS id
+                """,
+                [owner, HISTORY, ids],
+            )
+            connection.execute(
+                """
+                INSERT INTO messages (id, user_id, conversation_id, run_id, position, role, content,
+                    tool_calls, status, created_at)
+                SELECT gen_random_uuid(), %s, id, id, n, CASE n %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END,
+                    %s, '[]', 'completed', now()
+                FROM unnest(%s::uuid[]) AS id, generate_series(0, %s) AS n
+                """,
+                [owner, SAID, ids, HISTORY - 1],
+            )
+        return ids
 
 
-def token() -> str:
-    issued = int(time.time())
-    claims = {"iss": "turnlog", "aud": "turnlog", "sub": "bench", "iat": issued, "exp": issued + 3600}
-    return jwt.encode(claims, SECRET, algorithm="HS256")
-
-
-def compare(api: Api, bare: Any) -> bool:
-    table = Table("turn", "bare Runner.run", "Turnlog, whole HTTP path", "ratio", "budget")
+async def compare(api: Api, bare: Any) -> bool:
+    table = Table("turn", "bare SDK", "Turnlog, whole HTTP path", "ratio", "budget")
     fits = True
-    for kind in BUDGETS:
-        ours: list[float] = []
-        theirs: list[float] = []
+    for kind, budget in BUDGETS.items():
+        ours, theirs = list[float](), list[float]()
         for _ in range(ROUNDS + 1):
             bare.send(kind)
-            theirs.append(bare.recv())
-            ours.append(api.measure(kind))  # pyright: ignore[reportArgumentType]
+            theirs.append(await asyncio.to_thread(bare.recv))
+            ours.append(await api.measure(kind))
         ratios = [mine / other for mine, other in zip(ours[1:], theirs[1:], strict=True)]
-        ratio = statistics.median(ratios)
-        fits &= ratio <= BUDGETS[kind]
-        table.add_row(
-            kind,
-            f"{statistics.median(theirs[1:]) * 1000:.2f} ms",
-            f"{statistics.median(ours[1:]) * 1000:.2f} ms",
-            f"{ratio:.2f}x ({min(ratios):.2f} to {max(ratios):.2f})",
-            f"{BUDGETS[kind]}x",
-        )
+        fits &= statistics.median(ratios) <= budget
+        spent = [f"{statistics.median(column[1:]) * 1000:.2f} ms" for column in (theirs, ours)]
+        table.add_row(kind, *spent, _spread(ratios, "x"), f"{budget}x")
+    shares = [100 * await api.measure_readers() for _ in range(ROUNDS)]
+    budget = 100 * BUDGET_OF_A_READER
+    table.add_row("a further reader", "", "", _spread(shares, " %"), f"{budget:.0f} %")
     Console(width=110).print(table)
-    return fits
+    return fits and statistics.median(shares) <= budget
+
+
+def _spread(found: list[float], unit: str) -> str:
+    return f"{statistics.median(found):.2f}{unit} ({min(found):.2f} to {max(found):.2f})"
+
+
+async def measure(pid: int, url: str, database_url: str, bare: Any) -> bool:
+    print(f"{ROUNDS} rounds of {TURNS} turns, one at a time; CPU time a turn, medians")
+    async with httpx2.AsyncClient(base_url=url, headers=headers(), timeout=60) as http:
+        return await compare(Api(pid, http, database_url), bare)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, child(model_process) as (_, model_port, _):
-        model_url = f"http://127.0.0.1:{model_port}/v1"
-        settings = {
-            "data_dir": folder,
-            "database_url": os.environ.get("DATABASE_URL"),
-            "jwt_secret_key": SECRET,
-            "default_provider": "openai",
-            "default_model": "fast",
-            "openai_base_url": model_url,
-        }
-        with child(api_process, settings) as (pid, port, _), child(bare_process, model_url) as (_, _, bare):
-            headers = {"Authorization": f"Bearer {token()}"}
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as http:
-                print(f"{ROUNDS} rounds of {TURNS} turns, one at a time; CPU time a turn, medians")
-                sys.exit(not compare(Api(pid, http), bare))
+    with (
+        database() as database_url,
+        child(model_process) as (_, model_url, _),
+        child(api_process, settings(database_url, model_url)) as (pid, url, _),
+        child(bare_process, model_url) as (_, _, bare),
+    ):
+        sys.exit(not asyncio.run(measure(pid, url, database_url, bare)))
 
 
 if __name__ == "__main__":

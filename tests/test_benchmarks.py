@@ -4,16 +4,26 @@ import os
 import subprocess
 import sys
 
+import pytest
 
-def test_the_turn_benchmark_compares_both_kinds_of_turn() -> None:
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("turn", ("new", "tool", "history", "stream", "a further reader", "bare SDK", "budget")),
+        ("fleet", ("another replica", "turns a second")),
+    ],
+)
+def test_a_benchmark_compares_what_it_says(name: str, words: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.turn"],
-        env={**os.environ, "ROUNDS": "1", "TURNS": "2"},
+        [sys.executable, "-m", f"benchmarks.{name}"],
+        env={**os.environ, "ROUNDS": "1", "TURNS": "2", "RUNS": "1", "PAUSE": "0.001"},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode in {0, 1}, done.stderr
-    for words in ("new", "tool", "bare Runner.run", "budget"):
-        assert words in done.stdout
+    assert not done.stderr
+    for word in words:
+        assert word in done.stdout
