@@ -2,52 +2,64 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
 
-from chat_api.conversations.models import Message
 from chat_api.providers.tool_calls import LONGEST_RESULT, told
 
-__all__ = ["Item", "to_items"]
+__all__ = ["Item", "Said", "to_items"]
 
 Item: TypeAlias = dict[str, Any]
 """An input item of the OpenAI Responses API."""
 
 _BYTES_A_TOKEN: Final = 4
+_BYTES_AN_ITEM: Final = 40
 _SHORT_OUTPUT: Final = 500
 
 
-def to_items(messages: Sequence[Message], text: str, *, tokens: int) -> list[Item]:
+class Said(NamedTuple):
+    """What a model needs of a message."""
+
+    id: UUID
+    role: str
+    content: str
+    tool_calls: list[dict[str, Any]]
+
+
+def to_items(messages: Sequence[Said], text: str, *, tokens: int) -> list[Item]:
     """The newest whole turns of `messages` that fit in an estimated `tokens`, then the new user `text`."""
     room = tokens * _BYTES_A_TOKEN - len(text.encode())
     kept: list[list[Item]] = []
     for turn in reversed(list(_turns(messages))):
-        items = _fitting(turn, room)
-        if items is None:
+        fitting = _fitting(turn, room)
+        if fitting is None:
             break
-        room -= _size(items)
+        items, size = fitting
+        room -= size
         kept.append(items)
     return [*(item for items in reversed(kept) for item in items), {"role": "user", "content": text}]
 
 
-def _fitting(turn: Sequence[Message], room: int) -> list[Item] | None:
-    """The turn's items; with its tools' results cut short where it does not fit; None where even so."""
+def _fitting(turn: Sequence[Said], room: int) -> tuple[list[Item], int] | None:
+    """The turn's items and their size; with its tools' results cut short where it does not fit; None where even so."""
     for longest in (LONGEST_RESULT, _SHORT_OUTPUT):
         items = [item for message in turn for item in _items(message, longest)]
         if not turn[-1].content or turn[-1].role == "user":
             # Some models refuse two user messages in a row.
             items.append({"role": "assistant", "content": "(There was no answer.)"})
-        if _size(items) <= room:
-            return items
+        size = sum(_size(item) for item in items)
+        if size <= room:
+            return items, size
     return None
 
 
-def _size(items: Sequence[Item]) -> int:
-    return len(json.dumps(items, ensure_ascii=False).encode())
+def _size(item: Item) -> int:
+    return _BYTES_AN_ITEM + sum(len(value.encode()) for value in item.values())
 
 
-def _turns(messages: Sequence[Message]) -> Iterable[list[Message]]:
+def _turns(messages: Sequence[Said]) -> Iterable[list[Said]]:
     """Messages by turn, each from its user message on; the rest of a turn that is cut off is left out."""
-    turn: list[Message] = []
+    turn: list[Said] = []
     for message in messages:
         if message.role == "user":
             if turn:
@@ -59,7 +71,7 @@ def _turns(messages: Sequence[Message]) -> Iterable[list[Message]]:
         yield turn
 
 
-def _items(message: Message, longest: int) -> Iterable[Item]:
+def _items(message: Said, longest: int) -> Iterable[Item]:
     for number, call in enumerate(message.tool_calls):
         # Every call goes with its output: a provider refuses one without the other.
         call_id = f"{message.id.hex}{number}"

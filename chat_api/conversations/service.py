@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from chat_api.conversations.history import Said
 from chat_api.conversations.models import Conversation, Message
 from kit.errors import Problem
 from kit.postgres import Db
@@ -37,10 +38,10 @@ class Place:
         return self.position == 0
 
 
-async def recent_messages(db: Db, user_id: UUID, place: Place) -> list[Message]:
+async def recent_messages(db: Db, user_id: UUID, place: Place) -> list[Said]:
     """What was said before `place`, oldest first: the newest messages, by one index."""
     newest = (
-        select(Message)
+        select(col(Message.id), col(Message.role), col(Message.content), col(Message.tool_calls))
         .where(
             col(Message.user_id) == user_id,
             col(Message.conversation_id) == place.conversation_id,
@@ -49,8 +50,7 @@ async def recent_messages(db: Db, user_id: UUID, place: Place) -> list[Message]:
         .order_by(col(Message.position).desc())
         .limit(_MOST_REHYDRATED)
     )
-    async with db() as session:
-        return list(await session.scalars(newest))[::-1]
+    return [Said(*row) for row in reversed(await db.run(newest, {}))]
 
 
 async def list_messages(
