@@ -1,4 +1,4 @@
-"""Two replicas on one database: how soon a token reaches readers on each, and turns a second of one and of both.
+"""Two replicas on one database: how soon a token reaches readers on each, and turns a second of one or both.
 
 A token carries the time at which the provider sent it, by the monotonic clock that all processes share.
 """
