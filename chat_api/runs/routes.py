@@ -1,5 +1,6 @@
 """Runs: what became of turns, their logs, and stopping them."""
 
+from http import HTTPStatus
 from typing import Annotated, TypeAlias, cast
 from uuid import UUID
 
@@ -71,7 +72,10 @@ async def list_steps(caller: Caller, worker: Working, run_id: UUID) -> StepList:
 @router.get(
     "/{run_id}/events",
     response_model=EventPage,
-    responses={200: {"content": {"text/event-stream": {}, "application/x-ndjson": {}}}},
+    responses={
+        200: {"content": {"text/event-stream": {}, "application/x-ndjson": {}}},
+        204: {"description": "An event stream that has nothing more, for the run is over"},
+    },
 )
 async def list_events(
     request: Request,
@@ -90,6 +94,9 @@ async def list_events(
     if wire is None:
         events = await read(worker.deps.db, run_id, after, limit)
         return page_of(events, after=after, is_last=ended and len(events) < limit)
+    if wire is SSE and ended and not await read(worker.deps.db, run_id, after, 1):
+        # An EventSource connects again after every end of a stream, but not after this.
+        return Response(status_code=HTTPStatus.NO_CONTENT)
     return RunStream(service.follow(worker, run_id, after, ended=ended), wire, {"X-Run-ID": str(run_id)})
 
 

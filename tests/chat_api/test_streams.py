@@ -115,8 +115,13 @@ def test_a_run_resumes_at_every_number_with_the_same_text(
 def test_who_has_seen_the_end_gets_an_end_at_once(alice: Person) -> None:
     with chat_stream(alice, "Hello") as response:
         heard = hear(response)
-    with events(alice, response.headers["x-run-id"], heard.last, SSE) as response:
+    run_id = response.headers["x-run-id"]
+    with events(alice, run_id, heard.last, NDJSON) as response:
         assert list(frames(response)) == []
+    # After which an EventSource does not connect again.
+    for by_header in (True, False):
+        with events(alice, run_id, heard.last, SSE, by_header=by_header) as response:
+            assert (response.status_code, response.read()) == (204, b"")
 
 
 def test_the_log_as_json_has_every_event_once_and_without_gaps(alice: Person, model: ModelServer) -> None:
