@@ -176,7 +176,7 @@ async def todos_of(name: str, address: str) -> list[str]:
         return [todo["title"] for todo in result.structured_content["todos"]]
 
 
-async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topology) -> None:
+async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topology, tmp_path: Path) -> None:
     alice = Person(topology.front, "alice")
     with alice.http:
         conversation = three_turns(alice, topology)
@@ -188,6 +188,7 @@ async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topolo
         check_streams(alice, topology)
         check_sockets(alice, topology)
         check_killed_replicas_are_passed_over(alice, conversation, topology)
+        check_no_token_is_logged(topology, tmp_path / "nginx.log")
 
 
 def three_turns(alice: Person, topology: Topology) -> str:
@@ -273,6 +274,16 @@ def check_killed_replicas_are_passed_over(alice: Person, conversation: str, topo
     response = alice.post("Is anybody there?", conversation)
     assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
     assert response.headers["Retry-After"]
+
+
+def check_no_token_is_logged(topology: Topology, log: Path) -> None:
+    path = f"/api/v1/runs/{uuid4()}/events"
+    token = token_for("alice")
+    response = httpx2.get(f"{topology.front}{path}?access_token={token}", trust_env=False)
+    assert response.status_code == 503
+    said = log.read_text()
+    assert "/api/alice/chat" in said
+    assert token not in said
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
