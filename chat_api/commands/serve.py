@@ -21,6 +21,8 @@ from kit.telemetry import set_up_logging
 __all__ = ["listen", "run_api", "serve"]
 
 _GRACE_SECONDS: Final = 1
+_LARGEST_MESSAGE: Final = 2 * 1024 * 1024
+_DEAD_AFTER: Final = 60
 
 
 def serve() -> None:
@@ -53,6 +55,12 @@ async def run_api(
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        # Twice what a chat may have, so that a little more than that is still told what is wrong.
+        ws_max_size=_LARGEST_MESSAGE,
+        # Small frames hardly shrink, each costs CPU, and each connection would hold two windows of memory.
+        ws_per_message_deflate=False,
+        # Longer than a client may take nothing (30 s), which it is told with a code of its own.
+        ws_ping_timeout=40,
         lifespan="on",
     )
     server = _Server(config, on_ready)
@@ -91,11 +99,16 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """A socket on API_HOST and API_PORT. Raises SetupError where they cannot be used."""
+def listen(settings: Settings, *, dead_after: int = _DEAD_AFTER) -> socket.socket:
+    """A socket on API_HOST and API_PORT. Raises SetupError where they cannot be used.
+
+    Its connections end when the peer gave no sign of life, or took nothing, for `dead_after` seconds: who
+    lost power or network sends no word of farewell.
+    """
     family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _let_go_of_the_dead(listener, dead_after)
     try:
         listener.bind((settings.api_host, settings.api_port))
     except OSError as error:
@@ -105,3 +118,12 @@ def listen(settings: Settings) -> socket.socket:
             f"({error.strerror}); set API_HOST or API_PORT to others."
         ) from error
     return listener
+
+
+def _let_go_of_the_dead(listener: socket.socket, after: int) -> None:
+    """Connections inherit it from their listener. Other systems than Linux have patience of their own."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, after // 2))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, after // 6))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, after * 1000)
