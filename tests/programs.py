@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx2
 
-__all__ = ["BIN", "Running", "free_port", "run", "running"]
+__all__ = ["BIN", "Running", "free_port", "run", "running", "started"]
 
 BIN: Final = Path(sys.executable).parent
 _PATIENCE: Final = 60
@@ -55,6 +55,14 @@ class Running:
 @contextmanager
 def running(url: str, *arguments: str, **settings: Any) -> Generator[Running]:
     """Run a program of ours that serves; wait until `url` answers anything at all."""
+    with started(*arguments, **settings) as program:
+        _wait_for(url, program.process)
+        yield program
+
+
+@contextmanager
+def started(*arguments: str, **settings: Any) -> Generator[Running]:
+    """Run a program of ours in the background; kill it at the end."""
     program, *rest = arguments
     process = subprocess.Popen(
         [BIN / program, *rest],
@@ -65,7 +73,6 @@ def running(url: str, *arguments: str, **settings: Any) -> Generator[Running]:
         text=True,
     )
     try:
-        _wait_for(url, process)
         yield Running(process)
     finally:
         if process.poll() is None:

@@ -10,8 +10,9 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.model_server import ModelServer, call, say
-from tests.programs import free_port, run, running
+from tests.chat_api.replica import execute, expire_leases, in_thread
+from tests.model_server import Hold, ModelServer, call, say, stream
+from tests.programs import free_port, run, running, started
 from tests.servers import SECRET, StartApi
 
 
@@ -42,6 +43,47 @@ def test_chat_goes_on_with_the_conversation_until_the_input_ends(
     assert done.stdout.splitlines() == ["Hello Ann.", "Ann."]
     said = [message["content"] for message in model.requests[1]["messages"][1:]]
     assert said == ["I am Ann", "Hello Ann.", "Who am I?"]
+
+
+def test_chat_goes_on_with_a_turn_whose_server_was_killed_and_started_again(
+    model: ModelServer, database_url: str, settings: dict[str, Any]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    ready = f"{url}/api/v1/health/ready"
+    own: dict[str, Any] = {"api_port": port, "default_provider": "openai", "openai_base_url": model.url}
+    hold = Hold()
+    model.answers(stream("Half of ", hold), say("All of it."))
+    with (
+        running(ready, "turnlog", "serve", **own, **settings) as server,
+        in_thread(lambda: run("turnlog", "chat", "--url", url, "Tell me", **settings)) as talk,
+    ):
+        hold.wait()
+        server.process.kill()
+        server.process.wait()
+        expire_leases(database_url)
+        with running(ready, "turnlog", "serve", **own, **settings):
+            done = talk.result()
+    hold.open()
+    assert done.stdout.splitlines() == ["All of it."], done.stderr
+    said = execute(database_url, "SELECT content FROM messages ORDER BY position")
+    assert said == [("Tell me",), ("All of it.",)]
+
+
+def test_ctrl_c_stops_the_turn_and_keeps_what_was_said(
+    start_api: StartApi, model: ModelServer, database_url: str, settings: dict[str, Any]
+) -> None:
+    hold = Hold()
+    model.answers(stream("Half of ", hold))
+    with start_api() as url:
+        with started("turnlog", "chat", "--url", url, "Tell me", **settings) as chat:
+            hold.wait()
+            code, said = chat.stop()
+        assert (code, said.splitlines()[-1]) == (1, "Stopped.")
+        assert model.disconnected.wait(10)
+        hold.open()
+    kept = execute(database_url, "SELECT content, status FROM messages ORDER BY position")
+    assert kept == [("Tell me", "completed"), ("Half of ", "cancelled")]
 
 
 def test_chat_says_what_to_start_where_nothing_answers(settings: dict[str, Any]) -> None:

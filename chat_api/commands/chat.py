@@ -3,22 +3,23 @@
 import json
 import sys
 from datetime import timedelta
-from typing import Any, Final, cast
-from urllib.parse import quote
+from typing import Any, Final, Self
 
 import httpx2
+from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
 from chat_api.commands.console import command, out, words
 from chat_api.commands.credentials import mint_token
+from chat_api.commands.turn_frames import Refused, TurnFrames
 from chat_api.settings import Settings
 from kit.errors import SetupError
 from kit.settings import load
 
 __all__ = ["chat"]
 
-_ANSWER_TIMEOUT: Final = httpx2.Timeout(600, connect=5)
+_SILENCE: Final = httpx2.Timeout(60, connect=5)
 _TOKEN_LIFETIME: Final = timedelta(hours=12)
 _LONGEST_SHOWN: Final = 160
 
@@ -39,7 +40,7 @@ def chat(
     if token is not None and user is None:
         subject = _subject(token)
     headers = {"Authorization": f"Bearer {bearer}"}
-    with httpx2.Client(base_url=base_url, headers=headers, timeout=_ANSWER_TIMEOUT, trust_env=False) as http:
+    with httpx2.Client(base_url=base_url, headers=headers, timeout=_SILENCE, trust_env=False) as http:
         talk = _Talk(http, subject, conversation)
         if message is not None:
             sys.exit(0 if talk.turn(message) else 1)
@@ -83,31 +84,84 @@ class _Talk:
                 self.turn(message)
 
     def turn(self, message: str) -> bool:
-        """Take one turn and show it. Returns whether there was an answer."""
+        """Take one turn and show it as it comes; Ctrl-C stops it. Returns whether there was an answer."""
         body = {"message": message} | ({"conversation_id": self._conversation} if self._conversation else {})
+        frames, shown = TurnFrames(self._http, self._user, body), _Shown()
         try:
-            with words.status("Thinking"):
-                response = self._http.post(f"/api/{quote(self._user, safe='')}/chat", json=body)
-            answer = cast("dict[str, Any]", response.json())
+            with shown:
+                for frame in frames:
+                    shown.take(frame)
+        except KeyboardInterrupt:
+            frames.cancel()
+            words.print("Stopped.")
+            return False
+        except Refused as refusal:
+            words.print(str(refusal), style="red", markup=False)
+            return False
         except (httpx2.HTTPError, ValueError) as error:
             words.print(f"The answer did not arrive ({type(error).__name__}).", markup=False)
             return False
-        if not answer.get("success"):
-            words.print(str(answer.get("message")), style="red", markup=False)
-            return False
-        self._show(answer["data"])
-        return True
+        finally:
+            self._conversation = shown.conversation or self._conversation
+        return shown.answered
 
-    def _show(self, data: dict[str, Any]) -> None:
-        self._conversation = data["conversation_id"]
-        for call in data["tool_calls"]:
-            out.print(_call_line(call))
-        out.print(Markdown(data["response"]) if out.is_terminal else Text(data["response"]))
+
+class _Shown:
+    """A turn on the screen: its tool calls line by line, and its text as it comes.
+
+    Where stdout is no terminal, the text comes at the end, in one piece.
+    """
+
+    def __init__(self) -> None:
+        self.conversation: str | None = None
+        self.answered = False
+        self._text = ""
+        self._calls: dict[str, dict[str, Any]] = {}
+        self._waiting = words.status("Thinking")
+        self._live = Live(console=out, vertical_overflow="visible", transient=True)
+
+    def __enter__(self) -> Self:
+        self._waiting.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.stop()
+        self._live.stop()
+        if self._text:
+            out.print(Markdown(self._text) if out.is_terminal else Text(self._text))
+
+    def take(self, frame: dict[str, Any]) -> None:
+        match frame["type"]:
+            case "start":
+                self.conversation = frame["conversation_id"]
+            case "token":
+                self._say(self._text + frame["content"])
+            case "attempt":
+                self._say(frame["content"])
+            case "tool_call":
+                self._calls[frame["step_id"]] = frame
+            case "tool_result":
+                out.print(_call_line(self._calls.get(frame["step_id"], {}) | frame))
+            case "approval":
+                words.print(f"The turn waits for a decision about {frame['tool']}.", markup=False)
+            case "error":
+                words.print(frame["message"], style="red", markup=False)
+            case "done":
+                self.answered = frame["status"] == "completed"
+            case _:
+                pass
+
+    def _say(self, text: str) -> None:
+        self._text = text
+        if out.is_terminal:
+            self._waiting.stop()
+            self._live.start()
+            self._live.update(Markdown(text))
 
 
 def _call_line(call: dict[str, Any]) -> Text:
     """A tool call on one line: name, arguments, and what came back."""
-    arguments = ", ".join(f"{name}={_short(value)}" for name, value in call["args"].items())
+    arguments = ", ".join(f"{name}={_short(value)}" for name, value in call.get("args", {}).items())
     line = Text(f"  {call['tool']}({arguments})", style="cyan")
     error = call.get("error")
     if error:
