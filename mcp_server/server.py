@@ -5,15 +5,17 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
+import structlog
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult, TextContent
 from pydantic import AnyHttpUrl, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mcp_server.context import Deps, ToolContext, deps
 from mcp_server.effects import Effect, carrying, effect_of
@@ -22,10 +24,13 @@ from mcp_server.tools import BUILT_IN
 
 __all__ = ["ToolServer", "create_server"]
 
+_log = structlog.get_logger(__name__)
 _INSTRUCTIONS: Final = (
     "Tools for arithmetic, dates and times, the user's own files, the web, and the user's own todos. "
     "Everything belongs to the user who is signed in."
 )
+_AWAY: Final = (OperationalError, InterfaceError, PoolTimeoutError)
+_TRY_AGAIN: Final = "turnlog/try-again"
 _FAILED: Final = "{} failed inside the server; try again."
 
 
@@ -38,6 +43,20 @@ class ToolServer(MCPServer[Deps]):
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: ToolContext | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            return await self._call(name, arguments, context)
+        except UnexpectedToolError as error:
+            if not _is_away(error):
+                raise
+            # Nobody knows whether it happened until the database is back; a client that can repeat a call is
+            # told to.
+            _log.warning("database_away", tool=name)
+            told = TextContent(type="text", text=str(error))
+            return CallToolResult(content=[told], is_error=True, _meta={_TRY_AGAIN: True})
+
+    async def _call(
+        self, name: str, arguments: dict[str, Any], context: ToolContext | None
     ) -> CallToolResult | InputRequiredResult:
         tool = self._by_name.get(name)
         if tool is None:
@@ -81,6 +100,13 @@ class ToolServer(MCPServer[Deps]):
             raise UnexpectedToolError(_FAILED.format(tool.name)) from error
         except ToolError as error:
             raise _plain(tool, error) from error.__cause__
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Whether the database could not be reached."""
+    while error is not None and not isinstance(error, _AWAY):
+        error = error.__cause__
+    return error is not None
 
 
 def _plain(tool: Tool, error: ToolError) -> ToolError:

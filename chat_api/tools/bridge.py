@@ -34,6 +34,8 @@ _FIRST_PAUSE: Final = 0.5
 _PAUSE_GROWTH: Final = 1.15
 _KEY: Final = "turnlog/idempotency-key"
 _SEND_JSON: Final = "The arguments were not a JSON object; call the tool again with valid JSON."
+# In the `_meta` of an error of our own server, whose database is away.
+_TRY_AGAIN: Final = "turnlog/try-again"
 _NO_ANSWER: Final = "The tool server did not answer; the call may not have happened."
 _REFUSED: Final = "The tool server refused the call: {}"
 _REFUSALS: Final = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
@@ -156,15 +158,13 @@ class ToolBridge:
             try:
                 async with self._connection.acting_as(asking):
                     result = await self._connection.client.call_tool(name, arguments, meta={_KEY: key})
-                break
+                outcome, again = _outcome(result), _TRY_AGAIN in (result.meta or {})
             except _FAILURES as error:
-                pause = next(pauses, None) if asking.away and self.is_repeatable(name) else None
-                if pause is None:
-                    return {"error": _told_of(error)}
+                outcome, again = {"error": _told_of(error)}, asking.away
+            pause = next(pauses, None) if again and self.is_repeatable(name) else None
+            if pause is None:
+                return outcome
             await anyio.sleep(pause)
-        if result.is_error:
-            return {"error": keepable(_text(result))}
-        return {"result": keepable(_content(result)), "error": None}
 
 
 def _pauses(patience: float) -> Iterator[float]:
@@ -191,6 +191,12 @@ def _is_repeatable(tool: McpTool) -> bool:
     hints = tool.annotations
     harmless = hints is not None and bool(hints.read_only_hint or hints.idempotent_hint)
     return harmless or bool((tool.meta or {}).get(_KEY))
+
+
+def _outcome(result: CallToolResult) -> dict[str, Any]:
+    if result.is_error:
+        return {"error": keepable(_text(result))}
+    return {"result": keepable(_content(result)), "error": None}
 
 
 def _content(result: CallToolResult) -> Any:

@@ -1,5 +1,6 @@
 """A tool server that goes away while it is needed, and comes back, or does not."""
 
+import json
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, ToolAnnotations
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
 
 from chat_api.main import create_app
 from chat_api.tools import bridge
@@ -48,8 +50,30 @@ class Door:
         if not self._answers:
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _nowhere)
+        asked = bytearray()
+
+        async def overhear() -> Message:
+            message = await receive()
+            asked.extend(message.get("body", b""))
+            return message
+
+        await self._app(scope, overhear, _nowhere)
+        scope.setdefault("state", {})["asked"] = asked
         await self._answers.pop(0)(scope, receive, send)
+
+
+class Result(Response):
+    """A result of a call, for whatever request is asked."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__()
+        self._result = result
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = json.loads(scope["state"]["asked"])
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": self._result}
+        await JSONResponse(answer)(scope, receive, send)
 
 
 async def _nowhere(_: Message) -> None:
@@ -173,6 +197,21 @@ def test_an_answer_that_is_no_result_is_told_at_once(
     with serve(door) as tools, running_api(database_url, model.url, mcp_url=f"{tools}/mcp") as url:
         assert "tool server" in lent(model, person(url))["error"]
     assert door.calls == 1
+
+
+def test_an_error_that_says_that_the_database_is_away_is_not_told_but_tried_again(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    away: dict[str, Any] = {
+        "content": [],
+        "isError": True,
+        "resultType": "complete",
+        "_meta": {"turnlog/try-again": True},
+    }
+    door = Door(library(READS), Result(away))
+    with serve(door) as tools, running_api(database_url, model.url, mcp_url=f"{tools}/mcp") as url:
+        assert lent(model, person(url))["error"] is None
+    assert door.calls == 2
 
 
 def test_what_a_tool_server_refuses_is_told_at_once_in_its_words(
