@@ -1,4 +1,4 @@
-"""Starts the API (`api`) or the tool server (`tools PORT`) with what hurts it.
+"""Runs the API (`api`) or the tool server (`tools PORT`) with what hurts it.
 
 CHAOS_KILL: `before` or `after`: the process kills itself around a statement that writes.
 CHAOS_WHERE: only statements that have this text in them or in their parameters.
@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,8 @@ from chat_api.commands.serve import serve
 from chat_api.runs.worker import Worker
 from chat_api.tools.bridge import ToolBridge, ToolUser
 from mcp_server import cli
+
+__all__ = ["run"]
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 _FENCES = {"AND batch.attempt = runs.attempt": "", "AND attempt = %(attempt)s": "AND %(attempt)s::int > 0"}
@@ -78,8 +81,13 @@ def drop_key() -> None:
     ToolBridge._call = unkeyed  # pyright: ignore[reportPrivateUsage]
 
 
-def main() -> None:
-    given = os.environ
+def run(arguments: list[str], given: dict[str, str], log: Path) -> None:
+    """Be the process that was asked for: this one has been forked to become it."""
+    os.environ.clear()
+    os.environ.update(given)
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
     broken = given.get("CHAOS_BREAK", "").split(",")
     if "fence" in broken:
         drop_fence()
@@ -87,12 +95,8 @@ def main() -> None:
         drop_key()
     if "CHAOS_KILL" in given:
         kill_at(given["CHAOS_KILL"], int(given.get("CHAOS_NTH", "1")), given.get("CHAOS_WHERE", ""))
-    if sys.argv[1] == "tools":
-        sys.argv[1:] = ["--http", "--port", sys.argv[2]]
+    if arguments[0] == "tools":
+        sys.argv[1:] = ["--http", "--port", arguments[1]]
         cli.main()
     else:
         serve()
-
-
-if __name__ == "__main__":
-    main()
