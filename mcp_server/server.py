@@ -1,11 +1,11 @@
 """The tool server, for every transport."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
-import structlog
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
@@ -24,7 +24,7 @@ from mcp_server.tools import BUILT_IN
 
 __all__ = ["ToolServer", "create_server"]
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 _INSTRUCTIONS: Final = (
     "Tools for arithmetic, dates and times, the user's own files, the web, and the user's own todos. "
     "Everything belongs to the user who is signed in."
@@ -51,7 +51,7 @@ class ToolServer(MCPServer[Deps]):
                 raise
             # Nobody knows whether it happened until the database is back; a client that can repeat a call is
             # told to.
-            _log.warning("database_away", tool=name)
+            _log.warning("the database is away, at a call of %s", name)
             told = TextContent(type="text", text=str(error))
             return CallToolResult(content=[told], is_error=True, _meta={_TRY_AGAIN: True})
 
