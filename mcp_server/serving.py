@@ -1,0 +1,71 @@
+"""Serving the tools: on stdio for the one local user, or over Streamable HTTP."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from kit.errors import SetupError
+from kit.postgres import Db, embedded_url, migrate, open_db
+from kit.settings import load
+from kit.telemetry import set_up_logging
+from kit.tokens import load_keys
+from mcp_server.server import create_server
+from mcp_server.settings import McpSettings
+from mcp_server.setup import deps_from, http_app, verifier_from
+
+__all__ = ["serve_http", "serve_stdio"]
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def serve_stdio() -> int:
+    """Serve the one local user until the input ends; return the exit code."""
+    asyncio.run(_stdio(_settings()))
+    return 0
+
+
+def serve_http(host: str, port: int, *, no_auth: bool) -> None:
+    """Serve at `host` and `port` until a signal comes."""
+    if no_auth and host not in _LOOPBACK:
+        raise SetupError("--no-auth is for loopback only; give --host 127.0.0.1 or leave --no-auth out.")
+    asyncio.run(_http(_settings(), host, port, no_auth=no_auth))
+
+
+def _settings() -> McpSettings:
+    settings = load(McpSettings)
+    set_up_logging(settings.log_level)
+    return settings
+
+
+async def _stdio(settings: McpSettings) -> None:
+    async with _open(settings) as db:
+        await create_server(deps_from(settings, db, local=True)).run_stdio_async()
+
+
+async def _http(settings: McpSettings, host: str, port: int, *, no_auth: bool) -> None:
+    # On stdio nobody needs it, and there somebody waits for the start.
+    import uvicorn  # noqa: PLC0415
+
+    address = f"http://{host}:{port}"
+    async with _open(settings) as db:
+        deps = deps_from(settings, db, local=no_auth)
+        if no_auth:
+            server = create_server(deps)
+        else:
+            verifier = verifier_from(settings, await load_keys(db))
+            server = create_server(deps, verifier=verifier, public_url=settings.public_address(host, port))
+        config = uvicorn.Config(
+            http_app(server, settings), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
+        )
+        print(f"MCP server: {address}/mcp", file=sys.stderr)  # noqa: T201
+        await uvicorn.Server(config).serve()
+
+
+@asynccontextmanager
+async def _open(settings: McpSettings) -> AsyncGenerator[Db]:
+    url = settings.database_url or embedded_url(settings.data_dir)
+    await asyncio.to_thread(migrate, url)
+    async with open_db(url) as db:
+        yield db
