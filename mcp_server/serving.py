@@ -1,6 +1,7 @@
 """Serving the tools: on stdio for the one local user, or over Streamable HTTP."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from kit.postgres import Db, embedded_url, migrate, open_db
 from kit.settings import load
 from kit.telemetry import set_up_logging
 from kit.tokens import load_keys
+from mcp_server.input_end import signals_end_input
 from mcp_server.server import create_server
 from mcp_server.settings import McpSettings
 from mcp_server.setup import deps_from, http_app, verifier_from
@@ -21,9 +23,14 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def serve_stdio() -> int:
-    """Serve the one local user until the input ends; return the exit code."""
-    asyncio.run(_stdio(_settings()))
-    return 0
+    """Serve the one local user until the input ends or a signal comes; return the exit code."""
+    settings = _settings()
+    with signals_end_input() as ended_by:
+        asyncio.run(_stdio(settings))
+    # What a tool printed may wait in a buffer until the interpreter ends: it is not for the client.
+    os.dup2(2, 1)
+    # What a shell says of a program that a signal ended.
+    return 128 + ended_by[0] if ended_by else 0
 
 
 def serve_http(host: str, port: int, *, no_auth: bool) -> None:
