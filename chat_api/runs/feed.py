@@ -11,6 +11,7 @@ from chat_api.runs.events import FINAL_TYPES, Event, cut
 
 __all__ = ["Feed"]
 
+_MOST_AT_ONCE: Final = 500
 _BY_SEQ: Final = attrgetter("seq")
 
 
@@ -50,8 +51,9 @@ class Feed:
         self._changed = asyncio.Event()
 
     def after(self, seq: int) -> list[Event]:
-        """What a reader who has seen everything up to `seq` has not seen."""
-        found = self.events[bisect_right(self.events, seq, key=_BY_SEQ) :]
+        """The first of what a reader who has seen everything up to `seq` has not seen."""
+        start = bisect_right(self.events, seq, key=_BY_SEQ)
+        found = self.events[start : start + _MOST_AT_ONCE]
         if found and found[0].first <= seq:
             found[0] = cut(found[0], seq)
         return found

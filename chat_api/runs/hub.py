@@ -20,6 +20,7 @@ from kit.postgres import Db
 __all__ = ["Hub", "read"]
 
 _PAGE: Final = 500
+_PAGE_OF_A_READER: Final = 50
 _POLL_EVERY: Final = 5.0
 _PAUSE: Final = 1.0
 _log = structlog.get_logger(__name__)
@@ -74,7 +75,8 @@ class Hub:
         `ended`: the run is known to be over, so that nothing is to be waited for.
         """
         if ended:
-            while page := await read(self._db, run_id, after):
+            # Which nobody else reads: a reader who is slow holds no more than this.
+            while page := await read(self._db, run_id, after, _PAGE_OF_A_READER):
                 yield page
                 after = page[-1].seq
             return

@@ -1,7 +1,7 @@
 """A run's log as a streamed answer: pure ASGI, for a token costs little but the sending."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 
 from starlette.responses import Response
@@ -59,11 +59,31 @@ class RunStream(Response):
         await _body(send, self._wire.opening)
         async with aclosing(self._events) as batches:
             async for events in batches:
-                frames = encode(self._wire, events) if events else self._wire.heartbeat()
-                for start in range(0, len(frames), _LARGEST_CHUNK):
+                for chunk in _chunks(self._wire, events):
                     async with asyncio.timeout(_SLOWEST_CHUNK):
-                        await _body(send, frames[start : start + _LARGEST_CHUNK])
+                        await _body(send, chunk)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _chunks(wire: Wire, events: Sequence[Event]) -> Iterator[bytes]:
+    """The frames of `events`, or a heartbeat where there are none.
+
+    One chunk at a time, for a client that takes nothing holds no more than that; the frames are those of all
+    readers.
+    """
+    small: list[bytes] = []
+    size = 0
+    for frame in (encode(wire, (event,)) for event in events):
+        if small and size + len(frame) > _LARGEST_CHUNK:
+            yield b"".join(small)
+            small.clear()
+            size = 0
+        if len(frame) > _LARGEST_CHUNK:
+            yield from (frame[at : at + _LARGEST_CHUNK] for at in range(0, len(frame), _LARGEST_CHUNK))
+        else:
+            small.append(frame)
+            size += len(frame)
+    yield b"".join(small) if events else wire.heartbeat()
 
 
 async def _body(send: Send, body: bytes) -> None:
