@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark chaos clean
+.PHONY: up test check lock local-model benchmark readers chaos clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -24,6 +24,9 @@ local-model: .venv/dev  ## judge the built-in small model over the real tool lis
 benchmark: .venv/dev  ## CPU a turn against the bare Agents SDK; latency of tokens, and turns a second, of two replicas
 	@$(BIN)/python -m benchmarks.turn
 	@$(BIN)/python -m benchmarks.fleet
+
+readers: .venv/dev  ## what 500 stalled readers and 1,000 idle ones cost the others (two minutes)
+	@$(BIN)/python -m benchmarks.readers
 
 chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 SEED=1
 	@TURNS=$(TURNS) KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.chaos

@@ -69,14 +69,26 @@ async def _pieces(pause: float) -> AsyncGenerator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
+async def _flood(kilobytes: int) -> AsyncGenerator[bytes]:
+    """Much at once, then nothing for as long as the client stays."""
+    for _ in range(kilobytes):
+        yield _chunk({"content": "x" * 1024})
+    await asyncio.Event().wait()
+
+
 async def _chat(request: Request) -> Response:
-    """What the user's last message asks for: `tool`, `stream <seconds between two tokens>`, or a sentence."""
+    """What the user's last message asks for.
+
+    `tool`, `stream <seconds between two tokens>`, `flood <KiB>` that does not end, or a sentence.
+    """
     last = (await request.json())["messages"][-1]
     match last["role"], last["content"].split():
         case "user", ["tool", *_]:
             return Response(_TOOL, media_type="application/json")
         case "user", ["stream", pause]:
             return StreamingResponse(_pieces(float(pause)), media_type="text/event-stream")
+        case "user", ["flood", kilobytes]:
+            return StreamingResponse(_flood(int(kilobytes)), media_type="text/event-stream")
         case _:
             return Response(_TEXT, media_type="application/json")
 
