@@ -41,7 +41,7 @@ def to_items(messages: Sequence[Said], text: str, *, tokens: int) -> list[Item]:
 
 
 def _fitting(turn: Sequence[Said], room: int) -> tuple[list[Item], int] | None:
-    """The turn's items and their size; with its tools' results cut short where it does not fit; None where even so."""
+    """The turn's items and their size, with results cut short where it does not fit; None where even so."""
     for longest in (LONGEST_RESULT, _SHORT_OUTPUT):
         items = [item for message in turn for item in _items(message, longest)]
         if not turn[-1].content or turn[-1].role == "user":

@@ -7,12 +7,15 @@ from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
-__all__ = ["ATTEMPT", "DELTA", "FINAL_TYPES", "Event", "Row", "cut", "to_rows"]
+__all__ = ["ATTEMPT", "DELTA", "FINAL_TYPES", "LARGEST_TEXT", "Event", "Row", "cut", "parts", "to_rows"]
 
 ATTEMPT: Final = 1_000_000_000
 """An attempt's events have the numbers after `attempt * ATTEMPT`, so that they grow over all attempts."""
 
 DELTA: Final = "text.delta"
+LARGEST_TEXT: Final = 16 * 1024
+"""Characters of text in one event: a client's library may refuse long lines and large messages."""
+
 FINAL_TYPES: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
 
 
@@ -71,6 +74,32 @@ def _row(last: Event, first: int, data: dict[str, Any]) -> Row:
         "at": last.at.isoformat(),
     }
     return Row(last.seq, value)
+
+
+def parts(event: Event) -> list[Event]:
+    """The event, or its deltas in several that are no larger than LARGEST_TEXT, unless one delta is."""
+    if event.type != DELTA or len(event.data["text"]) <= LARGEST_TEXT:
+        return [event]
+    found: list[Event] = []
+    step, text, number, start = event.data["step_id"], event.data["text"], event.first, 0
+    for lengths in _fitting(event.data["lengths"]):
+        end, last = start + sum(lengths), number + len(lengths) - 1
+        data = {"step_id": step, "text": text[start:end], "lengths": lengths}
+        found.append(Event(event.run_id, number, last, DELTA, data, event.at))
+        start, number = end, last + 1
+    return found
+
+
+def _fitting(lengths: Iterable[int]) -> list[list[int]]:
+    """The lengths in rows of at most LARGEST_TEXT in all."""
+    rows, room = list[list[int]](), 0
+    for length in lengths:
+        if not rows or length > room:
+            rows.append([])
+            room = LARGEST_TEXT
+        rows[-1].append(length)
+        room -= length
+    return rows
 
 
 def cut(event: Event, after: int) -> Event:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from chat_api.runs.events import Event, cut
+from chat_api.runs.events import Event, cut, parts
 from chat_api.runs.feed import Feed
 from chat_api.runs.log import AWAY, RunLog
 from chat_api.runs.signals import Note
@@ -41,14 +41,14 @@ _READ: Final = text(
 
 
 async def read(db: Db, run_id: UUID, after: int, page: int = _PAGE) -> list[Event]:
-    """The first events of a run after number `after`."""
+    """The first events of a run after number `after`: `page` rows of its log, or some more events."""
     wanted = [{"run_id": run_id.hex, "after": after}]
-    found = [_event(row) for row in await db.run(_READ, {"wanted": wanted, "page": page})]
-    return [cut(event, after) for event in found]
+    rows = await db.run(_READ, {"wanted": wanted, "page": page})
+    return [cut(event, after) for row in rows for event in _events(row) if event.seq > after]
 
 
-def _event(row: Row[Any]) -> Event:
-    return Event(row.run_id, row.first_seq, row.seq, row.type, row.data, row.at)
+def _events(row: Row[Any]) -> list[Event]:
+    return parts(Event(row.run_id, row.first_seq, row.seq, row.type, row.data, row.at))
 
 
 class Hub:
@@ -191,12 +191,12 @@ class Hub:
             wanted = [{"run_id": feed.run_id.hex, "after": feed.last} for feed in feeds]
             found: dict[UUID, list[Event]] = defaultdict(list)
             for row in await self._db.run(_READ, {"wanted": wanted, "page": _PAGE}):
-                found[row.run_id].append(_event(row))
+                found[row.run_id] += _events(row)
             for feed in feeds:
                 self._add(feed, found.get(feed.run_id, ()))
 
     def _add(self, feed: Feed, events: Sequence[Event]) -> None:
         if events and not feed.attempt:
             feed.append(events)
-        if len(events) == _PAGE:
+        if len(events) >= _PAGE:
             self.look(feed.run_id)

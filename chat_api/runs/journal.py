@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from chat_api.providers.completions import Completion, FunctionCall
-from chat_api.runs.events import DELTA, Event
+from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
 from chat_api.runs.log import Log, RunLog
 from kit.errors import Problem
 
@@ -171,7 +171,9 @@ class Journal:
         if not self._saying and self._texts:
             text = _BETWEEN + text
         self._saying.append(text)
-        self._add(DELTA, {"step_id": str(self._asked), "text": text})
+        for start in range(0, len(text), LARGEST_TEXT):
+            piece = text[start : start + LARGEST_TEXT]
+            self._add(DELTA, {"step_id": str(self._asked), "text": piece})
 
     def _keep(self, number: int, completion: Completion) -> None:
         self._completions[number] = completion

@@ -93,7 +93,7 @@ async def list_events(
     wire = wanted_wire(request)
     if wire is None:
         events = await read(worker.deps.db, run_id, after, limit)
-        return page_of(events, after=after, is_last=ended and len(events) < limit)
+        return page_of(events[:limit], after=after, is_last=ended and len(events) < limit)
     if wire is SSE and ended and not await read(worker.deps.db, run_id, after, 1):
         # An EventSource connects again after every end of a stream, but not after this.
         return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -78,8 +78,7 @@ def talking(
     """A connection of the person's, at their replica or at the one named."""
     url = address(base_url or str(person.http.base_url).rstrip("/"), path)
     named = None if origin is None else Origin(origin)
-    # What is resumed may come in one piece, however long the answer.
-    with connect(url, origin=named, proxy=None, compression=None, max_size=None) as connection:
+    with connect(url, origin=named, proxy=None, compression=None) as connection:
         talk = Talk(connection)
         talk.say("auth", token=token_of(person))
         yield talk
