@@ -2,7 +2,8 @@
 
 import gc
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -11,6 +12,15 @@ from kit.errors import SetupError
 __all__ = ["main"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_Client: TypeAlias = Annotated[
+    Literal["claude-desktop", "cursor", "vscode", "claude-code"],
+    typer.Argument(help="The client to tell of this server.", show_default=False),
+]
+_Config: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Its configuration file; left out: where it keeps it for this user.")
+]
+_Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 # Each command imports what it needs: a client waits while the server starts, and `install` needs no server.
 
@@ -39,6 +49,36 @@ def serve(
         serve_http(host, port, no_auth=no_auth)
     else:
         raise typer.Exit(serve_stdio())
+
+
+@app.command()
+def install(
+    client: _Client,
+    *,
+    user: Annotated[str | None, typer.Option(help="Whose tools they are: its TURNLOG_USER.")] = None,
+    files_root: Annotated[Path | None, typer.Option(help="Where files are kept: its FILES_ROOT.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="Postgres to use: its DATABASE_URL, written down with its password.")
+    ] = None,
+    config: _Config = None,
+    yes: _Yes = False,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print what would be written, and change nothing.")
+    ] = False,
+) -> None:
+    """Let an MCP client of this user start this server; its other settings stay as they are."""
+    from mcp_server.install import Wanted  # noqa: PLC0415
+    from mcp_server.install import install as run  # noqa: PLC0415
+
+    run(client, Wanted(user, files_root, database_url), config, yes=yes, only_print=only_print)
+
+
+@app.command()
+def uninstall(client: _Client, *, config: _Config = None, yes: _Yes = False) -> None:
+    """Take this server out of an MCP client's configuration."""
+    from mcp_server.install import uninstall as run  # noqa: PLC0415
+
+    run(client, config, yes=yes)
 
 
 def main() -> None:
