@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +16,22 @@ from kit.postgres import Db
 __all__ = ["ConversationNotFound", "Place", "list_messages", "recent_messages"]
 
 _MOST_REHYDRATED: Final = 400
+_RECENT: Final = text(
+    """
+    SELECT id, role, content, tool_calls
+    FROM (
+        SELECT newest.*, sum(size) OVER (ORDER BY position DESC) - size AS newer
+        FROM (
+            SELECT id, role, content, tool_calls, position,
+                pg_column_size(content) + pg_column_size(tool_calls) AS size
+            FROM messages
+            WHERE user_id = :user_id AND conversation_id = :conversation_id AND position < :position
+            ORDER BY position DESC LIMIT :most
+        ) AS newest
+    ) AS said
+    WHERE newer < :most_bytes ORDER BY position
+    """
+)
 
 
 class ConversationNotFound(Problem):
@@ -38,19 +54,19 @@ class Place:
         return self.position == 0
 
 
-async def recent_messages(db: Db, user_id: UUID, place: Place) -> list[Said]:
-    """What was said before `place`, oldest first: the newest messages, by one index."""
-    newest = (
-        select(col(Message.id), col(Message.role), col(Message.content), col(Message.tool_calls))
-        .where(
-            col(Message.user_id) == user_id,
-            col(Message.conversation_id) == place.conversation_id,
-            col(Message.position) < place.position,
-        )
-        .order_by(col(Message.position).desc())
-        .limit(_MOST_REHYDRATED)
-    )
-    return [Said(*row) for row in reversed(await db.run(newest, {}))]
+async def recent_messages(db: Db, user_id: UUID, place: Place, *, most_bytes: int) -> list[Said]:
+    """What was said before `place`, oldest first: the newest messages, by one index.
+
+    The last that is read is the first to take them over `most_bytes`, as Postgres keeps them.
+    """
+    parameters = {
+        "user_id": user_id,
+        "conversation_id": place.conversation_id,
+        "position": place.position,
+        "most": _MOST_REHYDRATED,
+        "most_bytes": most_bytes,
+    }
+    return [Said(*row) for row in await db.run(_RECENT, parameters)]
 
 
 async def list_messages(

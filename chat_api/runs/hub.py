@@ -61,7 +61,7 @@ class Hub:
         self._db: Final = db
         self._feeds: Final[dict[UUID, Feed]] = {}
         self._watchers: Final[dict[UUID, set[Watcher]]] = defaultdict(set)
-        self._dirty: set[UUID] = set()
+        self._dirty: dict[UUID, None] = {}
         self._wake: Final = asyncio.Event()
         self._reading: Final = asyncio.Lock()
         self._closed = False
@@ -162,7 +162,7 @@ class Hub:
     def look(self, *run_ids: UUID) -> None:
         """Read what the database has of these runs; of all that are followed, where none is named."""
         wanted = run_ids or self._feeds.keys()
-        self._dirty.update(run_id for run_id in wanted if run_id in self._feeds)
+        self._dirty.update((run_id, None) for run_id in wanted if run_id in self._feeds)
         if self._dirty:
             self._wake.set()
 
@@ -183,7 +183,7 @@ class Hub:
                 self.look()
 
     async def _tail(self) -> None:
-        run_ids, self._dirty = self._dirty, set()
+        run_ids, self._dirty = self._dirty, dict[UUID, None]()
         feeds = [feed for run_id in run_ids if (feed := self._feeds.get(run_id)) and not feed.attempt]
         if not feeds:
             return

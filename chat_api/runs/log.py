@@ -150,7 +150,8 @@ class Log:
     def __init__(self, db: Db) -> None:
         self._db: Final = db
         self._dirty: dict[UUID, RunLog] = {}
-        self._notes: set[Note | Work] = set()
+        # In the order in which they came, and once each.
+        self._notes: dict[Note | Work, None] = {}
         self._wake: Final = asyncio.Event()
 
     def add(self, log: RunLog, type_: str, data: dict[str, Any]) -> Event:
@@ -163,7 +164,7 @@ class Log:
 
     def tell(self, *notes: Note | Work) -> None:
         """Tell all replicas, within a moment."""
-        self._notes.update(notes)
+        self._notes.update(dict.fromkeys(notes))
         self._wake.set()
 
     async def commit(self, log: RunLog) -> None:
@@ -202,17 +203,17 @@ class Log:
         """Write what was added so far. Returns whether the database took it; if not, it is tried again."""
         self._wake.clear()
         dirty, self._dirty = self._dirty, {}
-        notes, self._notes = self._notes, set[Note | Work]()
+        notes, self._notes = self._notes, dict[Note | Work, None]()
         # A log that is being written has its new events written with the next flush, or by who writes it.
         free = [log for log in dirty.values() if not log.lock.locked()]
         for log in free:
             await log.lock.acquire()
         try:
-            told = notes | {log.note for log in dirty.values()}
+            told = notes | dict.fromkeys(log.note for log in dirty.values())
             await self._write([log for log in free if log.has_news], payloads(told), durable=False)
         except AWAY as error:
             _log.warning("log_not_flushed", reason=type(error).__name__)
-            self._notes |= notes
+            self._notes = notes | self._notes
             self._again(dirty.values())
             return False
         else:

@@ -53,6 +53,13 @@ class Run(Table, table=True):
             postgresql_where=text("status IN ('queued', 'running')"),
         ),
         Index(
+            "runs_queued",
+            "user_id",
+            "conversation_id",
+            "position",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
             "runs_unfolded", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND NOT folded")
         ),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from chat_api.agents.service import AgentConfig
 from chat_api.auth.service import Delegation
@@ -24,6 +24,9 @@ from kit.postgres import Db
 from kit.tokens import Identity
 
 __all__ = ["Live", "Stop", "TurnDeps", "answer", "failed", "stopped"]
+
+# More than fits, for the results of tools may be cut short.
+_BYTES_READ_A_TOKEN: Final = 32
 
 Stop: TypeAlias = Literal["cancel", "lost", "hand over"]
 
@@ -107,10 +110,15 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
 
 async def _task(deps: TurnDeps, turn: Claim, chosen: ChosenModel) -> Task:
     place = Place(turn.conversation_id, turn.position)
-    history = [] if place.is_new else await recent_messages(deps.db, turn.user_id, place)
+    tokens = chosen.provider.context_tokens or deps.context_tokens
+    history = (
+        []
+        if place.is_new
+        else await recent_messages(deps.db, turn.user_id, place, most_bytes=tokens * _BYTES_READ_A_TOKEN)
+    )
     return Task(
         instructions=deps.agent.instructions_for(turn.timezone or deps.timezone),
-        items=to_items(history, turn.content, tokens=chosen.provider.context_tokens or deps.context_tokens),
+        items=to_items(history, turn.content, tokens=tokens),
         model=deps.catalogue.model(chosen),
     )
 

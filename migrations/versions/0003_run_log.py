@@ -79,6 +79,12 @@ def _create_run_indexes() -> None:
         postgresql_where=sa.text("status IN ('queued', 'running')"),
     )
     op.create_index(
+        "runs_queued",
+        "runs",
+        ["user_id", "conversation_id", "position"],
+        postgresql_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
         "runs_unfolded",
         "runs",
         ["finished_at"],
@@ -104,7 +110,7 @@ def downgrade() -> None:
     op.drop_constraint("messages_status", "messages")
     op.drop_column("messages", "status")
     op.drop_table("events")
-    for name in ("runs_unfolded", "runs_unfinished", "runs_of_user", "runs_idempotency"):
+    for name in ("runs_unfolded", "runs_queued", "runs_unfinished", "runs_of_user", "runs_idempotency"):
         op.drop_index(name)
     op.execute("UPDATE runs SET status = 'failed' WHERE status NOT IN ('completed', 'failed')")
     op.execute("UPDATE runs SET lease_owner = id WHERE lease_owner IS NULL")

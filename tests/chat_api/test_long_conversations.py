@@ -5,6 +5,7 @@ from uuid import UUID
 
 import psycopg
 
+from tests.chat_api.replica import execute
 from tests.model_server import ModelServer, say
 from tests.servers import Person, StartApi
 
@@ -30,6 +31,15 @@ READ = """
         (SELECT sum(idx_tup_read)::int FROM pg_stat_user_indexes),
         (SELECT sum(idx_blks_read + idx_blks_hit)::int FROM pg_statio_user_indexes)
     FROM pg_stat_user_tables JOIN pg_statio_user_tables USING (relid)
+"""
+
+ENLARGE = """
+    UPDATE messages SET content = (
+        SELECT string_agg(md5(position || ' ' || n), ' ') FROM generate_series(1, 1250) AS n
+    ) WHERE position > 1
+"""
+READ_OF_TEXTS = """
+    SELECT (toast_blks_read + toast_blks_hit)::int FROM pg_statio_user_tables WHERE relname = 'messages'
 """
 
 
@@ -89,3 +99,17 @@ def test_a_turn_reads_as_much_of_a_hundred_thousand_messages_as_of_four_hundred(
     assert long.entries < 600
     assert long.blocks <= short.blocks + 30
     assert long.index_blocks <= short.index_blocks + 60
+
+
+def test_no_more_is_read_of_large_messages_than_a_model_can_take(
+    start_api: StartApi, database_url: str, model: ModelServer
+) -> None:
+    model.script = lambda _: say("I do.")
+    said = take_turn(start_api, "Hello")
+    lengthen(database_url, said["conversation_id"], 300)
+    execute(database_url, ENLARGE)
+    before = execute(database_url, READ_OF_TEXTS)
+    take_turn(start_api, "Do you remember?", said["conversation_id"])
+    after = execute(database_url, READ_OF_TEXTS)
+    # All that there is are over 1,500 blocks.
+    assert 0 < after[0][0] - before[0][0] < 300
