@@ -12,8 +12,6 @@ from tests.chaos.words import answer_at_random
 
 __all__ = ["Trial", "try_out"]
 
-_AT_ONCE = 16
-
 
 class Trial:
     """What was done, and what came of it."""
@@ -33,15 +31,16 @@ async def try_out(
     every: float = 1.5,
     strict: bool = True,
     spare: str = "",
+    at_once: int = 16,
 ) -> Trial:
-    """Take `turns` turns, spread over `kills` kills; `spare` is a fault that is left out."""
+    """Take `turns` turns, `at_once` of them together, spread over `kills` kills, sparing one fault."""
     random = Random(seed)
     sent = turns_of(turns, Random(seed + 1))
     async with running_cluster(replicas) as cluster:
         answer_at_random(cluster.model, Random(seed + 2))
         cluster.chaos = fail_points(Random(seed + 3), spare=spare)
         hurting = asyncio.create_task(hurt(cluster, random, kills=kills, every=every, spare=spare))
-        clients = asyncio.create_task(_send_all(cluster, sent, kills, Random(seed + 4)))
+        clients = asyncio.create_task(_send_all(cluster, sent, kills, at_once, Random(seed + 4)))
         done, _ = await asyncio.wait([hurting, clients], return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
@@ -51,10 +50,10 @@ async def try_out(
         return Trial(sent, cluster.done, verdict)
 
 
-async def _send_all(cluster: Cluster, turns: list[Turn], kills: int, random: Random) -> None:
+async def _send_all(cluster: Cluster, turns: list[Turn], kills: int, at_once: int, random: Random) -> None:
     """No turn is sent much earlier than its share of the kills has been done."""
     urls = [node.url for node in cluster.replicas]
-    places = asyncio.Semaphore(_AT_ONCE)
+    places = asyncio.Semaphore(at_once)
 
     async def send(turn: Turn) -> None:
         async with places:
@@ -62,6 +61,6 @@ async def _send_all(cluster: Cluster, turns: list[Turn], kills: int, random: Ran
 
     async with asyncio.TaskGroup() as group:
         for number, turn in enumerate(turns):
-            while kills and number > _AT_ONCE + cluster.done["kills"] * len(turns) / kills:  # noqa: ASYNC110
+            while kills and number > at_once + cluster.done["kills"] * len(turns) / kills:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             group.create_task(send(turn))
