@@ -26,7 +26,7 @@ __all__ = ["ToolServer", "create_server"]
 
 _log = logging.getLogger(__name__)
 _INSTRUCTIONS: Final = (
-    "Tools for arithmetic, dates and times, the user's own files, the web, and the user's own todos. "
+    "Tools for arithmetic, dates and times, the user's own files and todos, the web, and programs. "
     "Everything belongs to the user who is signed in."
 )
 _AWAY: Final = (OperationalError, InterfaceError, PoolTimeoutError)

@@ -4,8 +4,15 @@ from typing import Final
 
 from mcp.server.mcpserver.tools import Tool
 
-from mcp_server.tools import calculator, clock, files, todos, web
+from mcp_server.tools import calculator, clock, files, python, todos, web
 
 __all__ = ["BUILT_IN"]
 
-BUILT_IN: Final[tuple[Tool, ...]] = (*calculator.TOOLS, *clock.TOOLS, *files.TOOLS, *todos.TOOLS, *web.TOOLS)
+BUILT_IN: Final[tuple[Tool, ...]] = (
+    *calculator.TOOLS,
+    *clock.TOOLS,
+    *files.TOOLS,
+    *todos.TOOLS,
+    *web.TOOLS,
+    *python.TOOLS,
+)

@@ -47,6 +47,7 @@ async def _call_all(client: Client) -> dict[str, Any]:
     await call("update_todo", id=todo["id"], priority="high")
     await call("complete_todo", id=todo["id"])
     await call("delete_todo", id=todo["id"])
+    await call("run_python", code="calculator('2 + 2')")
     await call("web_search", query="anything")
     await call("fetch_page", url="http://127.0.0.1/")
     return results
