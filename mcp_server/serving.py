@@ -4,8 +4,10 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
+
+import uvicorn
 
 from kit.errors import SetupError
 from kit.postgres import Db, embedded_url, migrate, open_db
@@ -28,7 +30,8 @@ def serve_stdio() -> int:
     with signals_end_input() as ended_by:
         asyncio.run(_stdio(settings))
     # What a tool printed may wait in a buffer until the interpreter ends: it is not for the client.
-    os.dup2(2, 1)
+    with suppress(OSError):  # a stderr that is closed takes nothing
+        os.dup2(2, 1)
     # What a shell says of a program that a signal ended.
     return 128 + ended_by[0] if ended_by else 0
 
@@ -52,9 +55,6 @@ async def _stdio(settings: McpSettings) -> None:
 
 
 async def _http(settings: McpSettings, host: str, port: int, *, no_auth: bool) -> None:
-    # On stdio nobody needs it, and there somebody waits for the start.
-    import uvicorn  # noqa: PLC0415
-
     address = f"http://{host}:{port}"
     async with _open(settings) as db:
         deps = deps_from(settings, db, local=no_auth)
