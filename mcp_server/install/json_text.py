@@ -87,7 +87,10 @@ class JsonText:
     def get(self, section: str, name: str) -> Any:
         """The entry `name` of the object `section`; None where there is none."""
         found = self._find(section, name)[1]
-        return json.loads(self._plain[found.value : found.end]) if found else None
+        try:
+            return json.loads(self._plain[found.value : found.end]) if found else None
+        except ValueError as error:
+            raise NotEditable(f'has a number in "{name}" that is too long') from error
 
     def put(self, section: str, name: str, entry: dict[str, Any]) -> str:
         """The text with that entry, in its old place or as the last of its section."""

@@ -66,14 +66,20 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-async def test_the_client_can_start_what_was_written(name: str, home: Home, database_url: str) -> None:
+def test_each_client_is_told_what_to_start(name: str, home: Home) -> None:
     client = CLIENTS[name]
-    said = home.run("install", name, "--yes", "--user", "ann", "--database-url", database_url)
+    said = home.run("install", name, "--yes", "--user", "ann")
     path = client.path(Machine(sys.platform, home.path, home.environment))
     assert str(path) in said
     assert client.again in said
     entry = json.loads(path.read_text())[client.section]["turnlog"]
-    assert entry.get("type", "stdio") == "stdio"
+    assert entry.pop("type", "stdio") == "stdio"
+    assert entry == {"command": _PROGRAM, "args": [], "env": {"TURNLOG_USER": "ann"}}
+
+
+async def test_what_was_written_can_be_started(home: Home, database_url: str) -> None:
+    home.run("install", "claude-desktop", "--yes", "--config", "c.json", "--database-url", database_url)
+    entry = json.loads((home.path / "c.json").read_text())["mcpServers"]["turnlog"]
     server = StdioServerParameters(
         command=entry["command"], args=entry["args"], env={"HOME": str(home.path), **entry["env"]}, cwd="/"
     )
@@ -143,6 +149,27 @@ def test_it_asks(answer: bytes, code: int, home: Home) -> None:
         os.close(terminal)
     assert '"mcpServers"' in said
     assert (home.path / ".cursor" / "mcp.json").exists() == (code == 0)
+
+
+def test_what_another_program_wrote_meanwhile_is_not_overwritten(home: Home) -> None:
+    path = home.write(".cursor/mcp.json", _OTHER)
+    keyboard, terminal = pty.openpty()
+    command = [_PROGRAM, "install", "cursor"]
+    with subprocess.Popen(
+        command, env=home.environment, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as asking:
+        assert asking.stdout is not None
+        assert asking.stderr is not None
+        while asking.stdout.read(1) != b"?":
+            pass
+        path.write_text("{}")
+        os.write(keyboard, b"y\n")
+        said = asking.stderr.read().decode()
+    os.close(keyboard)
+    os.close(terminal)
+    assert asking.returncode == 2
+    assert "another program" in said
+    assert home.files == {".cursor/mcp.json": b"{}"}
 
 
 @pytest.mark.parametrize(

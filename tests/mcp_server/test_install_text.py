@@ -164,13 +164,20 @@ def test_a_comment_behind_the_last_entry_stays_there() -> None:
         ("[]", "not a JSON object"),
         ("[" * 200_000, "nested too deeply"),
         ('{"servers": []}', "not an object"),
+        ('{"servers": {"turnlog": %s}}' % ("9" * 5000), "too long"),
         ('{"servers": {}, "servers": {}}', "more than once"),
         ('{"servers": {"turnlog": 1, "turnlog": 2}}', "more than once"),
     ],
 )
 def test_what_is_not_understood_is_refused(text: str, said: str) -> None:
     with pytest.raises(NotEditable, match=said):
-        JsonText(text, comments=False).put("servers", "turnlog", _ENTRY)
+        _put_after_reading(text)
+
+
+def _put_after_reading(text: str) -> None:
+    before = JsonText(text, comments=False)
+    before.get("servers", "turnlog")
+    before.put("servers", "turnlog", _ENTRY)
 
 
 def test_numbers_stay_as_they_are_written() -> None:

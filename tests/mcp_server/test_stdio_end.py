@@ -105,16 +105,9 @@ def test_it_ends_while_a_tool_runs(how: Any, environment: dict[str, str]) -> Non
                 else:
                     _end_input(process)
                 assert process.wait(_PATIENCE) == (128 + how if isinstance(how, int) else 0)
-            assert "Traceback" not in _pipe(process.stderr).read()
+            assert _pipe(process.stderr).read() == ""
             with pytest.raises(ProcessLookupError):
                 os.killpg(process.pid, 0)
-
-
-def test_a_signal_ends_one_that_waits(environment: dict[str, str]) -> None:
-    with _started(_PROGRAM, environment=environment) as process:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(_PATIENCE) == 128 + signal.SIGINT
-        assert _pipe(process.stderr).read() == ""
 
 
 def test_a_tool_that_prints_does_not_break_the_protocol(environment: dict[str, str]) -> None:
