@@ -96,7 +96,8 @@ def test_it_ends_while_a_tool_runs(how: Any, environment: dict[str, str]) -> Non
         silent.settimeout(_PATIENCE)
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         with _started(_PROGRAM, environment={**environment, "FETCH_ALLOW_HOSTS": host}) as process:
-            _call(process, "fetch_page", url=f"http://{host}/")
+            # The code runs in a process of its own, which must not be left behind.
+            _call(process, "run_python", code=f"fetch_page(url='http://{host}/')")
             connection, _ = silent.accept()
             with connection:
                 if isinstance(how, signal.Signals):
