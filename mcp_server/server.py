@@ -1,7 +1,7 @@
 """The tool server, for every transport."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -120,6 +120,7 @@ def _plain(tool: Tool, error: ToolError) -> ToolError:
 def create_server(
     deps: Deps,
     *,
+    tools: Iterable[Tool] = BUILT_IN,
     verifier: TokenVerifier | None = None,
     public_url: str = "http://127.0.0.1:8000",
 ) -> ToolServer:
@@ -141,7 +142,7 @@ def create_server(
             validate_token_resource=False,  # the verifier checks the audience itself
         )
     return ToolServer(
-        list(BUILT_IN),
+        list(tools),
         name="turnlog",
         title="Turnlog tools",
         version=version("turnlog"),
