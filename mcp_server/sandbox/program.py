@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import anyio
 from anyio import from_thread, to_thread
@@ -48,11 +49,11 @@ class Ran:
     note: str | None
 
 
-async def run(code: str, functions: Functions, timezone: str) -> Ran:
+async def run(code: str, functions: Functions, person: UUID, timezone: str) -> Ran:
     """Raises ProgramFailed."""
     program = _Program(code, functions, timezone)
     outcome: Ran | ProgramFailed | None = None
-    async with slot(), anyio.create_task_group() as group:
+    async with slot(person), anyio.create_task_group() as group:
         group.start_soon(program.end_with_caller)
         outcome = await to_thread.run_sync(program.outcome, limiter=THREADS)
         group.cancel_scope.cancel()

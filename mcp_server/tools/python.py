@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent
 from mcp_types import Tool as ListedTool
 from pydantic import BaseModel, Field
 
-from mcp_server.context import ToolContext, ToolError, zone
+from mcp_server.context import ToolContext, ToolError, owner, zone
 from mcp_server.sandbox import MOST_CODE, CallFailed, Plain, ProgramFailed, run
 from mcp_server.tooling import tool
 
@@ -44,7 +44,7 @@ async def run_python(
     code = fenced[1] if fenced else code
     functions = _Tools(ctx, {listed.name: listed for listed in await ctx.mcp_server.list_tools()})
     try:
-        ran = await run(code, functions, zone(ctx).key)
+        ran = await run(code, functions, owner(ctx), zone(ctx).key)
     except ProgramFailed as failure:
         raise ToolError(str(failure)) from failure
     return Result(output=ran.output, value=ran.value, note=ran.note)

@@ -89,6 +89,23 @@ async def test_the_official_client_works_in_both_eras(origin: str, mode: Any) ->
         assert listed["todos"] == []
 
 
+async def test_a_program_reaches_what_is_of_the_tokens_owner(origin: str) -> None:
+    titles: dict[str, list[Any]] = {}
+
+    async def ask(name: str) -> None:
+        async with connected(f"{origin}/mcp", name) as client:
+            await client.call_tool("add_todo", {"title": f"of {name}"})
+            code = "[todo['title'] for n in range(5) for todo in list_todos()['todos']]"
+            ran: Any = (await client.call_tool("run_python", {"code": code})).structured_content
+            titles[name] = ran["value"]
+
+    people = [f"programmer-{number}" for number in range(6)]
+    async with asyncio.TaskGroup() as group:
+        for name in people:
+            group.create_task(ask(name))
+    assert titles == {name: [f"of {name}"] * 5 for name in people}
+
+
 async def test_the_built_in_issuers_token_opens_the_door(origin: str, keys: KeyRing) -> None:
     token = genuine(keys, "bob", MCP)["built-in"].token()
     headers = {"Authorization": f"Bearer {token}"}
