@@ -8,15 +8,18 @@ from typing import Any, Final
 
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import MCPServer
+from mcp.server.context import ServerRequestContext
+from mcp.server.extension import RequestHandler
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult, TextContent
-from pydantic import AnyHttpUrl, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from mcp_server.answers import ANSWERS, Answer, told_plainly
 from mcp_server.context import Deps, ToolContext, deps
 from mcp_server.effects import Effect, carrying, effect_of
 from mcp_server.tooling import argument_error, unknown_arguments
@@ -40,6 +43,16 @@ class ToolServer(MCPServer[Deps]):
     def __init__(self, tools: list[Tool], **options: Any) -> None:
         super().__init__(tools=tools, **options)
         self._by_name: Final = {tool.name: tool for tool in tools}
+        for answer in ANSWERS:
+            self._lowlevel_server.add_request_handler(answer.method, answer.params, self._handler(answer))
+
+    def _handler(self, answer: Answer) -> RequestHandler:
+        async def handle(request: ServerRequestContext[Deps, Any], params: Any) -> BaseModel:
+            context = Context(request_context=request, mcp_server=self)
+            with told_plainly(context):
+                return await answer.answer(context, params)
+
+        return handle
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: ToolContext | None = None

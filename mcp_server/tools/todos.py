@@ -18,7 +18,7 @@ from mcp_server.models import Todo
 from mcp_server.moments import parse_moment
 from mcp_server.tooling import tool
 
-__all__ = ["TOOLS"]
+__all__ = ["TOOLS", "TodoItem", "TodoPage", "find_todo", "list_todos"]
 
 Priority: TypeAlias = Literal["low", "normal", "high"]
 Title = Annotated[str, Field(min_length=1, max_length=500, description="What is to be done")]
@@ -151,6 +151,13 @@ async def delete_todo(ctx: ToolContext, id: TodoId) -> TodoItem:  # noqa: A002
         item = _item(todo, zone(ctx))
         await apply(ctx, delete(Todo).where(col(Todo.id) == todo.id), item, session)
         return item
+
+
+async def find_todo(ctx: ToolContext, todo_id: UUID) -> TodoItem | None:
+    """The user's todo with that id."""
+    async with deps(ctx).db() as session:
+        todo = await session.scalar(_owned(owner(ctx)).where(col(Todo.id) == todo_id))
+    return _item(todo, zone(ctx)) if todo else None
 
 
 async def _update(ctx: ToolContext, session: AsyncSession, todo: Todo) -> TodoItem:

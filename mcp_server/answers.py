@@ -1,0 +1,76 @@
+"""How the requests beside tools/call are answered, and what is told where one cannot be."""
+
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    RequestParams,
+)
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+
+from mcp_server import pages, resources
+from mcp_server.context import ToolContext, ToolError
+
+__all__ = ["ANSWERS", "Answer", "told_plainly"]
+
+_log = logging.getLogger(__name__)
+# The specification up to 2025-11-25 has a code of its own; 2026-07-28 has retired it.
+_RESOURCE_NOT_FOUND: Final = -32002
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How requests of one method are answered."""
+
+    method: str
+    params: type[RequestParams]
+    answer: Callable[[ToolContext, Any], Awaitable[BaseModel]]
+
+
+@contextmanager
+def told_plainly(ctx: ToolContext) -> Generator[None]:
+    """Errors leave it as those of the protocol, with a sentence and nothing of the server's inside."""
+    try:
+        yield
+    except resources.UnknownResource as error:
+        old = ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+        raise MCPError(_RESOURCE_NOT_FOUND if old else INVALID_PARAMS, str(error)) from error
+    except ToolError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
+    except (SQLAlchemyError, OSError) as error:
+        _log.exception("a request failed")
+        raise MCPError(INTERNAL_ERROR, "That failed inside the server; try again.") from error
+
+
+async def _list_resources(ctx: ToolContext, params: PaginatedRequestParams) -> ListResourcesResult:
+    listed, following = await resources.listed(ctx, params.cursor)
+    return ListResourcesResult(resources=listed, next_cursor=following)
+
+
+async def _list_templates(_: ToolContext, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
+    listed, following = pages.page("templates", resources.TEMPLATES, lambda one: one.name, params.cursor)
+    return ListResourceTemplatesResult(resource_templates=listed, next_cursor=following)
+
+
+async def _read_resource(ctx: ToolContext, params: ReadResourceRequestParams) -> ReadResourceResult:
+    return ReadResourceResult(contents=[await resources.contents_of(ctx, params.uri)])
+
+
+ANSWERS: Final = (
+    Answer("resources/list", PaginatedRequestParams, _list_resources),
+    Answer("resources/templates/list", PaginatedRequestParams, _list_templates),
+    Answer("resources/read", ReadResourceRequestParams, _read_resource),
+)
