@@ -10,6 +10,7 @@ from kit.postgres import Db
 from kit.tokens import KeyRing, Verifier
 from mcp_server.auth import JwtVerifier
 from mcp_server.context import Deps, SearchConfig
+from mcp_server.http_checks import HttpChecks
 from mcp_server.server import ToolServer
 from mcp_server.settings import McpSettings
 
@@ -39,7 +40,10 @@ def http_app(server: ToolServer, settings: McpSettings) -> Starlette:
     names = [*_LOOPBACK, *settings.allowed_hosts]
     hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
     origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
-    return server.streamable_http_app(
+    app = server.streamable_http_app(
         stateless_http=True,
         transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
     )
+    limited = server.session_manager.asgi_app
+    limited.app = HttpChecks(limited.app)
+    return app
