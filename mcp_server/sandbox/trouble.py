@@ -32,6 +32,12 @@ _LIMITS: Final = (
         f"It made more than {MOST_LOOKUPS} calls and uses of unknown names: make fewer.",
     ),
 )
+_INSTEAD: Final = {
+    "'del'": "Use pop, or build a new list or dict.",
+    "yield": "Build a list and return it.",
+    "inheritance": "Use a class without a base, or a dict.",
+    "method decorators": "Use plain methods and functions.",
+}
 _HINTS: Final = (
     (
         re.compile(r"NotImplementedError: external function .* cannot suspend"),
@@ -39,7 +45,11 @@ _HINTS: Final = (
     ),
     (re.compile(r"TypeError: '\w+' object can't be awaited"), "Call tools without await."),
     (re.compile(r"KeyError"), "Print what a tool returned to see its keys."),
-    (re.compile(r"ModuleNotFoundError"), f"There are {_MODULES}."),
+    (
+        re.compile(r"AttributeError"),
+        'A tool returns a dict: write it["key"]. A method can be called but not passed on: use a lambda.',
+    ),
+    (re.compile(r"ModuleNotFoundError"), f"These can be imported: {_MODULES}."),
 )
 
 
@@ -68,7 +78,8 @@ def _words(error: MontyError, code: str) -> str:
         return f"That is not valid Python: {message.removeprefix('SyntaxError: ')}.{where} {_AGAIN}"
     if _UNSUPPORTED in message:
         what = message.partition(_UNSUPPORTED)[2]
-        return f"This Python does not have {what}.{where} Write it another way."
+        instead = next((words for part, words in _INSTEAD.items() if part in what), "Write it another way.")
+        return f"This Python does not have {what}.{where} {instead}"
     hint = next((hint for pattern, hint in _HINTS if pattern.match(said)), _AGAIN)
     return f"{message}.{where} {hint}"
 

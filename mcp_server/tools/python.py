@@ -33,12 +33,13 @@ async def run_python(
     ctx: ToolContext,
     code: Annotated[str, Field(min_length=1, max_length=MOST_CODE, description="A whole program")],
 ) -> Result:
-    """Run Python. Use it for what takes several steps: loops, statistics, dates, text, many tool calls.
+    """Run Python. Use it for what takes several steps: loops, counting, dates, text, many tool calls.
 
     Print the result, or end with an expression. These tools are functions in it, which return a dict:
     calculator, current_time, convert_time, list_files, read_file, search_files, list_todos, web_search,
     fetch_page. Example: [t["title"] for t in list_todos(status="open")["todos"]].
-    Standard modules only; no open, inheritance, yield or del. Nothing is kept for the next call.
+    Modules: math, re, json, datetime, random, collections, itertools and a few more. No open, class
+    inheritance, yield or del. Nothing is kept for the next call.
     """
     fenced = _FENCED.fullmatch(code)
     code = fenced[1] if fenced else code
