@@ -10,6 +10,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    GetPromptRequestParams,
+    GetPromptResult,
+    ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     PaginatedRequestParams,
@@ -21,7 +24,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from mcp_server import pages, resources
+from mcp_server import pages, prompts, resources
 from mcp_server.context import ToolContext, ToolError
 
 __all__ = ["ANSWERS", "Answer", "told_plainly"]
@@ -69,8 +72,21 @@ async def _read_resource(ctx: ToolContext, params: ReadResourceRequestParams) ->
     return ReadResourceResult(contents=[await resources.contents_of(ctx, params.uri)])
 
 
+async def _list_prompts(_: ToolContext, params: PaginatedRequestParams) -> ListPromptsResult:
+    shown = [prompt.shown for prompt in prompts.PROMPTS.values()]
+    listed, following = pages.page("prompts", shown, lambda one: one.name, params.cursor)
+    return ListPromptsResult(prompts=listed, next_cursor=following)
+
+
+async def _get_prompt(ctx: ToolContext, params: GetPromptRequestParams) -> GetPromptResult:
+    prompt = prompts.named(prompts.PROMPTS, params.name)
+    return await prompts.answer(ctx, prompt, params.arguments or {})
+
+
 ANSWERS: Final = (
     Answer("resources/list", PaginatedRequestParams, _list_resources),
     Answer("resources/templates/list", PaginatedRequestParams, _list_templates),
     Answer("resources/read", ReadResourceRequestParams, _read_resource),
+    Answer("prompts/list", PaginatedRequestParams, _list_prompts),
+    Answer("prompts/get", GetPromptRequestParams, _get_prompt),
 )

@@ -14,7 +14,7 @@ from mcp_server.resources.addresses import FilePath, TodoId, TodoList, file_uri,
 from mcp_server.resources.trouble import UnknownResource
 from mcp_server.tools.todos import TodoPage, find_todo, list_todos
 
-__all__ = ["FOLDER_TYPE", "JSON_TYPE", "Contents", "contents_of", "mime_type"]
+__all__ = ["FOLDER_TYPE", "JSON_TYPE", "Contents", "contents_of", "file_contents", "mime_type"]
 
 FOLDER_TYPE: Final = "inode/directory"
 JSON_TYPE: Final = "application/json"
@@ -42,9 +42,15 @@ async def contents_of(ctx: ToolContext, uri: str) -> Contents:
             return _json(uri, todo.model_dump_json())
         case FilePath(parts):
             try:
-                return await to_thread.run_sync(_file, ctx, uri, parts)
+                found = await to_thread.run_sync(_at, ctx, parts)
             except folders.NothingThere as error:
                 raise UnknownResource from error
+            return found.model_copy(update={"uri": uri})
+
+
+async def file_contents(ctx: ToolContext, parts: folders.Parts) -> Contents:
+    """Raises NothingThere, NoRoom, and PathRefused also for a folder."""
+    return await to_thread.run_sync(_only_file, ctx, parts)
 
 
 def mime_type(name: str) -> str | None:
@@ -69,15 +75,23 @@ def _json(uri: str, text: str) -> Contents:
     return TextResourceContents(uri=uri, mime_type=JSON_TYPE, text=text)
 
 
-def _file(ctx: ToolContext, uri: str, parts: folders.Parts) -> Contents:
+def _at(ctx: ToolContext, parts: folders.Parts) -> Contents:
     with folders.open_folder(deps(ctx).files_root, owner(ctx)) as folder:
-        if folders.look(folder, parts).is_folder:
-            inside = folders.walk(folder, parts, deepest=len(parts) + 1)
-            lines = "".join(f"{file_uri(entry.parts)}\r\n" for entry in inside)
-            return TextResourceContents(uri=uri, mime_type=_LIST_TYPE, text=lines)
-        content = folders.read(folder, parts)
-    guessed = mime_type(parts[-1])
-    text = _text(content)
+        if not folders.look(folder, parts).is_folder:
+            return _file(folder, parts)
+        inside = folders.walk(folder, parts, deepest=len(parts) + 1)
+        lines = "".join(f"{file_uri(entry.parts)}\r\n" for entry in inside)
+    return TextResourceContents(uri=file_uri(parts), mime_type=_LIST_TYPE, text=lines)
+
+
+def _only_file(ctx: ToolContext, parts: folders.Parts) -> Contents:
+    with folders.open_folder(deps(ctx).files_root, owner(ctx)) as folder:
+        return _file(folder, parts)
+
+
+def _file(folder: int, parts: folders.Parts) -> Contents:
+    content, uri = folders.read(folder, parts), file_uri(parts)
+    guessed, text = mime_type(parts[-1]), _text(content)
     if text is None:
         blob = b64encode(content).decode()
         return BlobResourceContents(uri=uri, mime_type=guessed or "application/octet-stream", blob=blob)

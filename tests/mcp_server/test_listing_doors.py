@@ -51,9 +51,13 @@ async def people(
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_resources(people: tuple[Client, Client], era: Era) -> None:
-    alice, bob = people
-    uris = [[one.uri for one in (await person.list_resources()).resources] for person in people]
+async def test_what_is_beside_the_tools_is_everybodys_own(people: tuple[Client, Client], era: Era) -> None:
+    await _resources(*people, era)
+    await _prompts(*people)
+
+
+async def _resources(alice: Client, bob: Client, era: Era) -> None:
+    uris = [[one.uri for one in (await person.list_resources()).resources] for person in (alice, bob)]
     assert uris == [["todo://open", "todo://all", "file:///notes"], ["todo://open", "todo://all"]]
     assert len((await alice.list_resource_templates()).resource_templates) == 2
     (image,) = (await alice.read_resource("file:///notes/x.png")).contents
@@ -65,3 +69,14 @@ async def test_resources(people: tuple[Client, Client], era: Era) -> None:
     assert (await refusal(alice.read_resource("file:///../x")))[0] == INVALID_PARAMS
     listed: Any = await bob.read_resource("todo://all")
     assert "Milk" not in str(listed)
+
+
+async def _prompts(alice: Client, bob: Client) -> None:
+    listed = (await alice.list_prompts()).prompts
+    assert [prompt.name for prompt in listed] == ["plan_my_day", "review_todos", "summarise_file"]
+    assert "Milk" in str((await alice.get_prompt("plan_my_day", {"day": "tomorrow"})).messages)
+    assert "Milk" not in str((await bob.get_prompt("review_todos")).messages)
+    path = {"path": "notes/x.png"}
+    assert "image/png" in str((await alice.get_prompt("summarise_file", path)).messages)
+    assert (await refusal(bob.get_prompt("summarise_file", path)))[0] == INVALID_PARAMS
+    assert (await refusal(alice.get_prompt("nothing")))[0] == INVALID_PARAMS
