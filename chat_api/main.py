@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Final, TypedDict
 
@@ -158,7 +159,7 @@ async def _open_worker(deps: TurnDeps, url: str, settings: Settings, stack: Asyn
         most_live=settings.max_live_runs,
         fold_after=settings.fold_after,
     )
-    listening = listen_forever(url, CHANNEL, heard=worker.heard, listening=worker.listening)
+    listening = partial(listen_forever, url, CHANNEL, heard=worker.heard, listening=worker.listening)
     await stack.enter_async_context(worker.running(listening))
     return worker
 

@@ -1,10 +1,11 @@
 """The first transaction of a turn, one statement: from then on it is not lost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import Row, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
@@ -62,11 +63,13 @@ _NEW_CONVERSATION: Final = text(
     SELECT position, status FROM run
     """  # noqa: S608
 ).bindparams(bindparam("data", type_=JSONB))
+# Who had to wait for another turn to be taken would count the queue of before, and so takes none.
 _NEXT_TURN: Final = text(
     f"""
     WITH place AS (
         UPDATE conversations SET next_position = next_position + 2, updated_at = :at
         WHERE id = :conversation_id AND user_id = :user_id
+            AND next_position = (SELECT next_position FROM conversations WHERE id = :conversation_id)
         RETURNING next_position - 2 AS position, (
             SELECT count(*) FROM runs
             WHERE user_id = :user_id AND conversation_id = :conversation_id AND status = 'queued'
@@ -80,6 +83,9 @@ _NEXT_TURN: Final = text(
     SELECT position, status FROM run
     """  # noqa: S608
 ).bindparams(bindparam("data", type_=JSONB))
+
+
+_LOCK: Final = text("SELECT FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +146,23 @@ async def acknowledge(
         statement = _NEXT_TURN
         parameters["most_queued"] = 0 if message.if_busy == "reject" else _MOST_QUEUED
     try:
-        rows = await db.run(statement, parameters)
+        if message.conversation_id is None or message.if_busy == "reject":
+            rows = await db.run(statement, parameters)
+        else:
+            rows = await _in_line(db, statement, parameters)
     except IntegrityError as error:
         return await _instead(db, worker, identity, message, error)
     if not rows:
         return await _refused(db, identity, message)
     started = Event(run_id, 1, 1, "run.started", data, at)
     return Started(run_id, conversation_id, rows[0].position, started, mine=rows[0].status == "running")
+
+
+async def _in_line(db: Db, statement: TextClause, parameters: dict[str, Any]) -> Sequence[Row[Any]]:
+    """Take the turn once those before it are taken."""
+    async with db.begin() as session:
+        await session.execute(_LOCK, {"conversation_id": parameters["conversation_id"]})
+        return (await session.execute(statement, parameters)).all()
 
 
 async def _instead(

@@ -28,11 +28,14 @@ Status: TypeAlias = Literal["completed", "failed", "cancelled", "requires_action
 _CONCLUDE: Final = text(
     f"""
     WITH fenced AS (
-        UPDATE runs SET status = :status, provider = :provider, model = :model, usage = :usage,
-            error = :error, finished_at = CASE WHEN :is_final THEN CAST(:at AS timestamptz) END
+        UPDATE runs SET provider = :provider, model = :model, usage = :usage,
+            error = :error, finished_at = CASE WHEN :is_final THEN CAST(:at AS timestamptz) END,
+            status = CASE
+                WHEN cancel_requested AND NOT :is_final THEN 'queued' ELSE CAST(:status AS text)
+            END
         WHERE id = :run_id AND attempt = :attempt AND status = 'running'
             AND EXISTS (SELECT FROM events WHERE run_id = :run_id AND seq = :last)
-        RETURNING id, user_id
+        RETURNING id, user_id, status
     ), answer AS (
         INSERT INTO messages
             (id, user_id, conversation_id, run_id, position, role, content, tool_calls, status, created_at)
@@ -42,7 +45,7 @@ _CONCLUDE: Final = text(
     ), added AS (
         {INSERT_ROWS} ON CONFLICT DO NOTHING
     )
-    SELECT fenced.id, EXISTS (
+    SELECT fenced.id, fenced.status = 'queued' OR EXISTS (
         SELECT FROM runs WHERE user_id = fenced.user_id AND conversation_id = :conversation_id
             AND status = 'queued'
     ) AS more
@@ -102,13 +105,12 @@ async def conclude(db: Db, turn: Claim, log: RunLog, end: End, last: dict[str, A
         "answered": answered and end.status in FINAL,
         "at": event.at,
     }
-    async with log.lock:
-        log.take(event)
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                return event, await _until_kept(db, turn, log, parameters)
-        except TimeoutError as error:
-            raise LeaseLost from error
+    try:
+        async with asyncio.timeout(_PATIENCE), log.lock:
+            log.take(event)
+            return event, await _until_kept(db, turn, log, parameters)
+    except TimeoutError as error:
+        raise LeaseLost from error
 
 
 async def _until_kept(db: Db, turn: Claim, log: RunLog, parameters: dict[str, Any]) -> bool:
@@ -119,6 +121,7 @@ async def _until_kept(db: Db, turn: Claim, log: RunLog, parameters: dict[str, An
             if not rows and not await _is_kept(db, turn, parameters["status"]):
                 # Of this attempt still: then rows are missing that the database had not promised to keep.
                 log.rewind()
+                await asyncio.sleep(_PAUSE)
                 continue
         except LeaseLost:
             log.lose()
@@ -140,6 +143,7 @@ async def _is_kept(db: Db, turn: Claim, status: str) -> bool:
         raise LeaseLost
     if found.status == "running":
         return False
-    if found.status == status:
+    # One that was to wait for a decision was cancelled meanwhile.
+    if found.status in {status, "queued"}:
         return True
     raise LeaseLost

@@ -13,17 +13,23 @@ from kit.postgres.tables import now
 
 __all__ = ["cancel", "cancel_all", "decide"]
 
+# One UPDATE, which decides anew where it had to wait for a claim or for the end of an attempt.
 _CANCEL: Final = """
-    WITH asked AS (
+    WITH touched AS (
         UPDATE runs SET cancel_requested = true,
-            status = CASE status WHEN 'requires_action' THEN 'queued' ELSE status END
-        WHERE user_id = :user_id AND {which}
-            AND (status IN ('running', 'requires_action') OR status = 'queued' AND attempt > 0)
-        RETURNING id, status
+            status = CASE
+                WHEN status = 'queued' AND attempt = 0 THEN 'cancelled'
+                WHEN status = 'requires_action' THEN 'queued'
+                ELSE status
+            END,
+            finished_at = CASE WHEN status = 'queued' AND attempt = 0 THEN CAST(:at AS timestamptz) END,
+            attempt = greatest(attempt, 1)
+        WHERE user_id = :user_id AND {which} AND status IN ('queued', 'running', 'requires_action')
+        RETURNING id, user_id, conversation_id, status
+    ), asked AS (
+        SELECT * FROM touched WHERE status <> 'cancelled'
     ), unstarted AS (
-        UPDATE runs SET cancel_requested = true, status = 'cancelled', attempt = 1, finished_at = :at
-        WHERE user_id = :user_id AND {which} AND status = 'queued' AND attempt = 0
-        RETURNING id, user_id, conversation_id
+        SELECT * FROM touched WHERE status = 'cancelled'
     ), added AS (
         INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
         SELECT id, {first}, {first}, user_id, 'run.cancelled',
@@ -62,7 +68,14 @@ _DECIDE: Final = text(
 
 
 _CANCEL_ONE: Final = text(_CANCEL.format(which="id = :run_id", first=ATTEMPT + 1))
-_CANCEL_ALL: Final = text(_CANCEL.format(which="conversation_id = :conversation_id", first=ATTEMPT + 1))
+_CANCEL_ALL: Final = text(
+    _CANCEL.format(
+        which="""conversation_id = :conversation_id AND NOT EXISTS (
+            SELECT FROM runs AS same WHERE same.user_id = :user_id AND same.idempotency_key = :but
+        )""",
+        first=ATTEMPT + 1,
+    )
+)
 
 
 async def cancel(db: Db, user_id: UUID, run_id: UUID) -> None:
@@ -70,9 +83,10 @@ async def cancel(db: Db, user_id: UUID, run_id: UUID) -> None:
     await db.run(_CANCEL_ONE, {"user_id": user_id, "run_id": run_id, "at": now()})
 
 
-async def cancel_all(db: Db, user_id: UUID, conversation_id: UUID) -> None:
-    """The same for every run of a conversation that is not over."""
-    await db.run(_CANCEL_ALL, {"user_id": user_id, "conversation_id": conversation_id, "at": now()})
+async def cancel_all(db: Db, user_id: UUID, conversation_id: UUID, *, but: str | None) -> None:
+    """The same for every run of a conversation that is not over; for none where there is one of key `but`."""
+    parameters = {"user_id": user_id, "conversation_id": conversation_id, "but": but, "at": now()}
+    await db.run(_CANCEL_ALL, parameters)
 
 
 async def decide(db: Db, user_id: UUID, run_id: UUID, step_id: str, *, repeat: bool) -> None:

@@ -123,7 +123,8 @@ class Hub:
 
     def begin(self, started: Event) -> Feed:
         """The feed of a new run that this process drives."""
-        feed = self._feeds[started.run_id] = Feed(started.run_id, attempt=1)
+        feed = self._feeds.setdefault(started.run_id, Feed(started.run_id))
+        feed.attempt = 1
         feed.append((started,))
         return feed
 

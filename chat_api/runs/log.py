@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import Text
 
@@ -26,8 +26,8 @@ from kit.postgres.tables import now
 
 __all__ = ["AWAY", "INSERT_ROWS", "Log", "RunLog"]
 
-AWAY: Final = (OperationalError, InterfaceError, PoolTimeoutError)
-"""What a database that cannot be reached raises."""
+AWAY: Final = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+"""What a database raises that cannot be reached, or takes no writes, as one that was demoted."""
 
 _FLUSH_AFTER: Final = 0.05
 _PAUSE: Final = 0.2
@@ -172,13 +172,12 @@ class Log:
 
         Raises LeaseLost where the run has gone to another attempt, or the database is away for too long.
         """
-        async with log.lock:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    while log.has_news:
-                        await self._try_to_write([log])
-            except TimeoutError as error:
-                raise LeaseLost from error
+        try:
+            async with asyncio.timeout(_PATIENCE), log.lock:
+                while log.has_news:
+                    await self._try_to_write([log])
+        except TimeoutError as error:
+            raise LeaseLost from error
         if log.lost:
             raise LeaseLost
         self.tell(log.note)
@@ -208,20 +207,20 @@ class Log:
         free = [log for log in dirty.values() if not log.lock.locked()]
         for log in free:
             await log.lock.acquire()
+        written = False
         try:
             told = notes | dict.fromkeys(log.note for log in dirty.values())
             await self._write([log for log in free if log.has_news], payloads(told), durable=False)
+            written = True
         except AWAY as error:
             _log.warning("log_not_flushed", reason=type(error).__name__)
-            self._notes = notes | self._notes
-            self._again(dirty.values())
-            return False
-        else:
-            self._again(log for log in dirty.values() if log.has_news)
-            return True
         finally:
+            if not written:
+                self._notes = notes | self._notes
+            self._again(log for log in dirty.values() if log.has_news or not written)
             for log in free:
                 log.lock.release()
+        return written
 
     def _again(self, logs: Iterable[RunLog]) -> None:
         for log in logs:

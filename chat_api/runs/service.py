@@ -59,8 +59,14 @@ async def start(
     )
     db = worker.deps.db
     if request.if_busy == "interrupt" and request.conversation_id is not None:
-        await control.cancel_all(db, identity.owner, request.conversation_id)
-    started = await acknowledge(db, worker.id, identity, message, runs_now=worker.room > 0)
+        await control.cancel_all(db, identity.owner, request.conversation_id, but=key)
+    return await worker.hold(_take(worker, identity, message, runs_now=worker.room > 0))
+
+
+async def _take(
+    worker: Worker, identity: Identity, message: NewMessage, *, runs_now: bool
+) -> tuple[Started, Drive | None]:
+    started = await acknowledge(worker.deps.db, worker.id, identity, message, runs_now=runs_now)
     if not started.mine or started.event is None:
         return started, worker.drives.get(started.run_id)
     turn = Claim(
@@ -71,7 +77,7 @@ async def start(
         conversation_id=started.conversation_id,
         position=started.position,
         attempt=1,
-        content=request.message,
+        content=message.content,
         timezone=identity.zone,
     )
     return started, worker.begin(turn, started.event)
@@ -90,19 +96,22 @@ async def answer_of(worker: Worker, identity: Identity, started: Started, drive:
         return _result(started.run_id, started.conversation_id, end, now())
     if worker.stopping:
         raise Interrupted(started.run_id)
-    async for events in follow(worker, started.run_id, 0, ended=False):
-        if any(event.type == "approval.requested" for event in events):
-            break
-    return await _kept_result(worker, identity, started.run_id)
+    after = 0
+    while not worker.stopping:
+        async for events in follow(worker, started.run_id, after, ended=False):
+            after = events[-1].seq if events else after
+            if events and events[-1].type == "approval.requested":
+                break
+        run = await get_owned(worker.deps.db, identity.owner, started.run_id)
+        # A decision that was asked for may have been taken long ago.
+        if run.status in FINAL or run.status == "requires_action":
+            return await _kept_result(worker.deps.db, run)
+    raise Interrupted(started.run_id)
 
 
-async def _kept_result(worker: Worker, identity: Identity, run_id: UUID) -> TurnResult:
-    db = worker.deps.db
-    run = await get_owned(db, identity.owner, run_id)
-    if run.status not in FINAL and run.status != "requires_action":
-        raise Interrupted(run_id)
+async def _kept_result(db: Db, run: Run) -> TurnResult:
     answer = select(Message).where(
-        col(Message.user_id) == identity.owner,
+        col(Message.user_id) == run.user_id,
         col(Message.conversation_id) == run.conversation_id,
         col(Message.position) == run.position + 1,
     )
@@ -115,7 +124,7 @@ async def _kept_result(worker: Worker, identity: Identity, run_id: UUID) -> Turn
         usage=run.usage,
         error=run.error,
     )
-    return _result(run_id, run.conversation_id, end, run.finished_at or now())
+    return _result(run.id, run.conversation_id, end, run.finished_at or now())
 
 
 def _result(run_id: UUID, conversation_id: UUID, end: End, at: datetime) -> TurnResult:

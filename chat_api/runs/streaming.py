@@ -44,7 +44,7 @@ class RunStream(Response):
         leaving = asyncio.create_task(_left(receive))
         try:
             await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done() and self._gone is not None:
+            if self._gone is not None and (not sending.done() or sending.exception()):
                 await self._gone()
         finally:
             for task in (sending, leaving):

@@ -13,7 +13,7 @@ from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
 from chat_api.providers.service import ChosenModel, Providers
 from chat_api.runs.conclude import End, Status
 from chat_api.runs.errors import GaveUp
-from chat_api.runs.events import Event
+from chat_api.runs.events import ATTEMPT, Event
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import Claim
 from chat_api.runs.log import RunLog
@@ -69,8 +69,9 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
             live.journal.resume(live.before)
         if turn.cancel_requested:
             return stopped(live)
-        if turn.attempt > deps.attempts:
-            raise GaveUp(turn.attempt - 1)
+        begun = turn.attempt - _decided(live.before)
+        if begun > deps.attempts:
+            raise GaveUp(begun - 1)
         live.chosen = await deps.providers.choose()
         user = _user(deps, live, live.chosen)
         await deps.tools.equip(user)
@@ -83,6 +84,11 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
             deps.providers.forget()
         return failed(live, problem)
     return _end(live, "completed"), {}
+
+
+def _decided(events: Sequence[Event]) -> int:
+    """The attempt in which the user last decided about a call: what begins then is no sign of a crash."""
+    return max((event.seq // ATTEMPT for event in events if event.type == "step.updated"), default=0)
 
 
 def failed(live: Live, problem: Problem) -> tuple[End, dict[str, Any]]:

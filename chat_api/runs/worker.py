@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from traceback import format_exception
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,6 +16,7 @@ from chat_api.runs.errors import LeaseLost, TurnFailed
 from chat_api.runs.events import Event
 from chat_api.runs.fold import fold
 from chat_api.runs.hub import Hub
+from chat_api.runs.jobs import Job, background
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
 from chat_api.runs.log import AWAY, Log, RunLog
@@ -30,6 +31,8 @@ _REAP_EVERY: Final = 1.0
 _FOLD_EVERY: Final = 30.0
 _GRACE: Final = 3.0
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -56,6 +59,9 @@ class Worker:
         self.log: Final = log
         self.drives: Final[dict[UUID, Drive]] = {}
         self.stopping = False
+        self._starts: Final[set[asyncio.Task[Any]]] = set()
+        # Runs that are claimed and not driven yet, and whether they were cancelled meanwhile.
+        self._claimed: Final[dict[UUID, bool]] = {}
         self._most_live: Final = most_live
         self._fold_after: Final = fold_after
         self._work: Final = asyncio.Event()
@@ -63,27 +69,24 @@ class Worker:
     @property
     def room(self) -> int:
         """How many more runs this process may drive."""
-        return 0 if self.stopping else max(0, self._most_live - len(self.drives))
+        taken = len(self.drives) + len(self._starts) + len(self._claimed)
+        return 0 if self.stopping else max(0, self._most_live - taken)
 
     @asynccontextmanager
-    async def running(self, *also: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    async def running(self, *also: Job) -> AsyncGenerator[None]:
         """Do all that goes on in the background while the context is open, and what is to go on `also`."""
-        jobs: list[Coroutine[Any, Any, None]] = [
-            self.log.flush_forever(),
-            self.hub.tail_forever(),
-            self._renew_forever(),
-            self._claim_forever(),
-            self._fold_forever(),
-            *also,
-        ]
-        tasks = [asyncio.create_task(job) for job in jobs]
-        try:
-            yield
-        finally:
-            await self.hand_over()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        own = (
+            self.log.flush_forever,
+            self.hub.tail_forever,
+            self._renew_forever,
+            self._claim_forever,
+            self._fold_forever,
+        )
+        async with background(*own, *also):
+            try:
+                yield
+            finally:
+                await self.hand_over()
 
     def heard(self, payload: str) -> None:
         """Act on what a replica has told."""
@@ -104,6 +107,19 @@ class Worker:
     def look_for_work(self) -> None:
         self._work.set()
 
+    async def hold(self, start: Coroutine[Any, Any, T]) -> T:
+        """Take a turn to where it is driven, even if who asked for it leaves."""
+        task = asyncio.create_task(start)
+        self._starts.add(task)
+        task.add_done_callback(self._held)
+        return await asyncio.shield(task)
+
+    def _held(self, task: asyncio.Task[Any]) -> None:
+        self._starts.discard(task)
+        if not task.cancelled():
+            # Whoever waits for it hears of it; that nobody does is no fault.
+            task.exception()
+
     def begin(self, turn: Claim, event: Event) -> Drive:
         """Drive a run that was acknowledged with this process as its driver."""
         note = Note(turn.user_id, turn.conversation_id, turn.run_id)
@@ -117,6 +133,8 @@ class Worker:
         drive = self.drives.get(run_id)
         if drive is not None:
             self._stop(drive, "cancel")
+        if run_id in self._claimed:
+            self._claimed[run_id] = True
 
     def _stop(self, drive: Drive, why: Stop) -> None:
         if drive.stop is None and not drive.ending:
@@ -146,7 +164,11 @@ class Worker:
             return await self._conclude(drive.live, *ending) if ending else None
         except LeaseLost:
             drive.live.log.lose()
-            return None
+        except Exception as error:  # noqa: BLE001
+            # No bad row may keep those of other runs from being written. This run is tried again.
+            _log.error("end_not_kept", exception="".join(format_exception(error)))
+            drive.live.log.lose()
+        return None
 
     async def _answer(self, drive: Drive) -> tuple[End, dict[str, Any]] | None:
         """How the turn ended, or None where it goes on elsewhere."""
@@ -185,8 +207,9 @@ class Worker:
 
     async def _claim(self) -> None:
         try:
-            for turn in await claim(self.deps.db, self.id, room=self.room):
-                await self._take_over(turn)
+            turns = await claim(self.deps.db, self.id, room=self.room)
+            self._claimed.update((turn.run_id, False) for turn in turns)
+            await asyncio.gather(*map(self._take_over, turns))
         except IntegrityError as error:
             # A new turn of the conversation came between; the one that waits is next.
             _log.info("claim_again", constraint=violated(error))
@@ -194,26 +217,33 @@ class Worker:
             _log.warning("nothing_claimed", reason=type(error).__name__)
 
     async def _take_over(self, turn: Claim) -> None:
-        own = self.drives.get(turn.run_id)
-        if own is not None:
-            # This process itself was too late with its lease.
-            self._stop(own, "lost")
-            await asyncio.wait([own.task])
-        feed = await self.hub.take_over(turn.run_id, turn.attempt)
+        try:
+            own = self.drives.get(turn.run_id)
+            if own is not None:
+                # This process itself was too late with its lease.
+                self._stop(own, "lost")
+                await asyncio.wait([own.task])
+            feed = await self.hub.take_over(turn.run_id, turn.attempt)
+        except AWAY as error:
+            _log.warning("not_taken_over", run_id=str(turn.run_id), reason=type(error).__name__)
+            self._claimed.pop(turn.run_id)
+            return
         note = Note(turn.user_id, turn.conversation_id, turn.run_id)
         log = RunLog(feed, turn.attempt, feed.last, note)
-        self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))
+        drive = self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))
+        if self._claimed.pop(turn.run_id):
+            self._stop(drive, "cancel")
 
     async def _renew_forever(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            if self.drives:
+            if self.drives or self._claimed:
                 await self._renew()
 
     async def _renew(self) -> None:
         drives = dict(self.drives)
         try:
-            renewed = await renew(self.deps.db, self.id, drives)
+            renewed = await renew(self.deps.db, self.id, [*drives, *self._claimed])
         except AWAY as error:
             _log.warning("leases_not_renewed", reason=type(error).__name__)
             return
@@ -236,6 +266,8 @@ class Worker:
     async def hand_over(self) -> None:
         """Claim nothing more, give the live runs a moment to end, and let other replicas have the rest."""
         self.stopping = True
+        if self._starts:
+            await asyncio.wait(self._starts, timeout=_GRACE)
         if self.drives:
             await asyncio.wait([drive.task for drive in self.drives.values()], timeout=_GRACE)
         late = list(self.drives.values())

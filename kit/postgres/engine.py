@@ -11,7 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from kit.errors import SetupError
 
-__all__ = ["Db", "open_db", "psycopg_url"]
+__all__ = ["KEEPALIVES", "Db", "open_db", "psycopg_url"]
+
+KEEPALIVES: Final[Mapping[str, Any]] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""What lets libpq notice within seconds that a server is gone that did not say so."""
 
 _POOL_SIZE: Final = 10
 _CONNECT_TIMEOUT: Final = 5
@@ -43,7 +51,7 @@ async def open_db(url: str, *, pool_size: int = _POOL_SIZE) -> AsyncGenerator[Db
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=_POOL_TIMEOUT,
-        connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "turnlog"},
+        connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "turnlog", **KEEPALIVES},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     try:

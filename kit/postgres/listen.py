@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from psycopg import AsyncConnection, Error, sql
 
-from kit.postgres.engine import psycopg_url
+from kit.postgres.engine import KEEPALIVES, psycopg_url
 
 __all__ = ["listen_forever"]
 
 _PAUSE: Final = 0.5
-_KEEPALIVES: Final[dict[str, Any]] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _log = structlog.get_logger(__name__)
 
 
@@ -27,7 +26,7 @@ async def listen_forever(
     while True:
         try:
             connection = await AsyncConnection.connect(
-                plain, autocommit=True, connect_timeout=5, application_name="turnlog", **_KEEPALIVES
+                plain, autocommit=True, connect_timeout=5, application_name="turnlog", **KEEPALIVES
             )
             async with connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

@@ -43,6 +43,15 @@ def upgrade() -> None:
     _replace_status_check(_STATUSES)
     _create_run_indexes()
     _create_events()
+    # Whoever goes on with a run that is live now finds the beginning of a log.
+    op.execute(
+        """
+        INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
+        SELECT id, 1, 1, user_id, 'run.started',
+            jsonb_build_object('conversation_id', conversation_id, 'position', position), created_at
+        FROM runs WHERE status = 'running'
+        """
+    )
     op.add_column("messages", sa.Column("status", sa.Text(), nullable=False, server_default="completed"))
     op.alter_column("messages", "status", server_default=None)
     op.create_check_constraint(
