@@ -54,17 +54,14 @@ _Key: TypeAlias = Annotated[
 _Prefer: TypeAlias = Annotated[
     str, Header(description="`respond-async`: answer 202 once the turn is kept (RFC 7240)")
 ]
-_STREAMS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"text/event-stream": {}, "application/x-ndjson": {}}}
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/event-stream": {}, "application/x-ndjson": {}}},
+    202: {"model": ChatAccepted},
 }
 
 
 # Before the other, whose path takes any user's name, also one with a slash.
-@router.post(
-    "/api/agents/{agent_id}/chat",
-    response_model=ChatResponse,
-    responses={**_STREAMS, 202: {"model": ChatAccepted}},
-)
+@router.post("/api/agents/{agent_id}/chat", response_model=ChatResponse, responses=_ANSWERS)
 async def chat_with_agent(
     request: Request,
     caller: Caller,
@@ -79,11 +76,7 @@ async def chat_with_agent(
     return await _chat(caller, worker, body, idempotency_key, wire, prefer)
 
 
-@router.post(
-    "/api/{user_id:path}/chat",
-    response_model=ChatResponse,
-    responses={**_STREAMS, 202: {"model": ChatAccepted}},
-)
+@router.post("/api/{user_id:path}/chat", response_model=ChatResponse, responses=_ANSWERS)
 async def chat(
     request: Request,
     caller: PathOwner,
