@@ -10,6 +10,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    CompleteRequestParams,
+    CompleteResult,
     GetPromptRequestParams,
     GetPromptResult,
     ListPromptsResult,
@@ -25,6 +27,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from mcp_server import pages, prompts, resources
+from mcp_server.completing import complete
 from mcp_server.context import ToolContext, ToolError
 
 __all__ = ["ANSWERS", "Answer", "told_plainly"]
@@ -83,10 +86,15 @@ async def _get_prompt(ctx: ToolContext, params: GetPromptRequestParams) -> GetPr
     return await prompts.answer(ctx, prompt, params.arguments or {})
 
 
+async def _complete(ctx: ToolContext, params: CompleteRequestParams) -> CompleteResult:
+    return CompleteResult(completion=await complete(ctx, params))
+
+
 ANSWERS: Final = (
     Answer("resources/list", PaginatedRequestParams, _list_resources),
     Answer("resources/templates/list", PaginatedRequestParams, _list_templates),
     Answer("resources/read", ReadResourceRequestParams, _read_resource),
     Answer("prompts/list", PaginatedRequestParams, _list_prompts),
     Answer("prompts/get", GetPromptRequestParams, _get_prompt),
+    Answer("completion/complete", CompleteRequestParams, _complete),
 )

@@ -5,13 +5,14 @@ from typing import Final
 from mcp_types import EmbeddedResource, PromptMessage, ResourceLink, TextContent, TextResourceContents
 
 from mcp_server import folders
+from mcp_server.completions import among, paths
 from mcp_server.context import ToolContext
 from mcp_server.prompts.prompt import Argument, Arguments, BadArgument, Prompt
 from mcp_server.resources import Contents, file_contents
 
-__all__ = ["LENGTHS", "SUMMARISE_FILE"]
+__all__ = ["SUMMARISE_FILE"]
 
-LENGTHS: Final = {
+_LENGTHS: Final = {
     "short": "in at most three sentences",
     "medium": "in one or two paragraphs",
     "long": "section by section, on about a page",
@@ -22,13 +23,13 @@ _EMBEDDED: Final = 100_000
 
 async def _summarise(ctx: ToolContext, arguments: Arguments) -> list[PromptMessage]:
     length = arguments.get("length", "medium")
-    if length not in LENGTHS:
-        raise BadArgument(f"Send `length` as one of {', '.join(LENGTHS)}.")
+    if length not in _LENGTHS:
+        raise BadArgument(f"Send `length` as one of {', '.join(_LENGTHS)}.")
     parts = folders.split(arguments["path"])
     file = await file_contents(ctx, parts)
     path, whole = "/".join(parts), _size(file) <= _EMBEDDED
     how = "which is attached" if whole else "which is too long to be attached; read it with read_file"
-    text = f"Summarise my file {path}, {how}, {LENGTHS[length]}. Keep to what is in it."
+    text = f"Summarise my file {path}, {how}, {_LENGTHS[length]}. Keep to what is in it."
     return [
         PromptMessage(role="user", content=EmbeddedResource(resource=file) if whole else _link(file, path)),
         PromptMessage(role="user", content=TextContent(text=text)),
@@ -48,8 +49,8 @@ SUMMARISE_FILE: Final = Prompt(
     title="Summarise a file",
     description="A summary of one of the user's files",
     arguments=(
-        Argument("path", "Path of the file in the user's folder", required=True),
-        Argument("length", "short, medium or long; left out: medium"),
+        Argument("path", "Path of the file in the user's folder", paths, required=True),
+        Argument("length", "short, medium or long; left out: medium", among(*_LENGTHS)),
     ),
     render=_summarise,
 )

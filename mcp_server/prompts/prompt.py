@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 import mcp_types
 from mcp_types import GetPromptResult, PromptMessage
 
+from mcp_server.completions import Completer
 from mcp_server.context import ToolContext, ToolError
 from mcp_server.tooling import unknown_arguments
 
@@ -33,6 +34,7 @@ class BadArgument(ToolError):
 class Argument:
     name: str
     description: str
+    complete: Completer | None = None
     required: bool = False
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from mcp_types import EmbeddedResource, PromptMessage, TextContent
 
+from mcp_server.completions import tags_of_open_todos
 from mcp_server.context import ToolContext, zone
 from mcp_server.moments import parse_moment
 from mcp_server.prompts.prompt import Argument, Arguments, Prompt
@@ -64,6 +65,6 @@ REVIEW_TODOS: Final = Prompt(
     name="review_todos",
     title="Review my todos",
     description="What is overdue, unclear or twice there among the open todos",
-    arguments=(Argument("tag", "Only todos with this tag"),),
+    arguments=(Argument("tag", "Only todos with this tag", tags_of_open_todos),),
     render=_review,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp_types import INVALID_PARAMS, BlobResourceContents
+from mcp_types import INVALID_PARAMS, BlobResourceContents, PromptReference, ResourceTemplateReference
 
 from chat_api.main import create_app
 from tests.chat_api.replica import fresh_database, settings_for
@@ -54,6 +54,7 @@ async def people(
 async def test_what_is_beside_the_tools_is_everybodys_own(people: tuple[Client, Client], era: Era) -> None:
     await _resources(*people, era)
     await _prompts(*people)
+    await _completions(*people)
 
 
 async def _resources(alice: Client, bob: Client, era: Era) -> None:
@@ -80,3 +81,13 @@ async def _prompts(alice: Client, bob: Client) -> None:
     assert "image/png" in str((await alice.get_prompt("summarise_file", path)).messages)
     assert (await refusal(bob.get_prompt("summarise_file", path)))[0] == INVALID_PARAMS
     assert (await refusal(alice.get_prompt("nothing")))[0] == INVALID_PARAMS
+
+
+async def _completions(alice: Client, bob: Client) -> None:
+    of_prompt = PromptReference(name="summarise_file"), {"name": "path", "value": "notes/"}
+    of_template = ResourceTemplateReference(uri="todo://{id}"), {"name": "id", "value": "milk"}
+    assert (await alice.complete(*of_prompt)).completion.values == ["notes/x.png"]
+    (todo,) = (await alice.complete(*of_template)).completion.values
+    assert "Milk" in str(await alice.read_resource(f"todo://{todo}"))
+    for ref in (of_prompt, of_template):
+        assert (await bob.complete(*ref)).completion.values == []
