@@ -224,15 +224,15 @@ class Worker:
                 self._stop(own, "lost")
                 await asyncio.wait([own.task])
             feed = await self.hub.take_over(turn.run_id, turn.attempt)
+            note = Note(turn.user_id, turn.conversation_id, turn.run_id)
+            log = RunLog(feed, turn.attempt, feed.last, note)
+            drive = self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))
+            if self._claimed[turn.run_id]:
+                self._stop(drive, "cancel")
         except AWAY as error:
             _log.warning("not_taken_over", run_id=str(turn.run_id), reason=type(error).__name__)
-            self._claimed.pop(turn.run_id)
-            return
-        note = Note(turn.user_id, turn.conversation_id, turn.run_id)
-        log = RunLog(feed, turn.attempt, feed.last, note)
-        drive = self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))
-        if self._claimed.pop(turn.run_id):
-            self._stop(drive, "cancel")
+        finally:
+            del self._claimed[turn.run_id]
 
     async def _renew_forever(self) -> None:
         while True:
