@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark readers chaos clean
+.PHONY: up test check lock local-model benchmark readers chaos conformance clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -30,6 +30,9 @@ readers: .venv/dev  ## what 500 stalled readers and 1,000 idle ones cost the oth
 
 chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 SEED=1
 	@TURNS=$(TURNS) KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.chaos
+
+conformance: .venv/dev  ## the official MCP conformance suite against the tool server (half a minute; fetches it once)
+	@$(BIN)/python -m tests.conformance
 
 lock:  ## renew the lock files (needs uv)
 	$(LOCK) --extra embedded --extra local --group build -o requirements.lock
