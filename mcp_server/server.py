@@ -8,13 +8,21 @@ from typing import Any, Final
 
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.extension import RequestHandler
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult, TextContent
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+)
 from pydantic import AnyHttpUrl, BaseModel, ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -22,6 +30,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from mcp_server.answers import ANSWERS, Answer, told_plainly
 from mcp_server.context import Deps, ToolContext, deps
 from mcp_server.effects import Effect, carrying, effect_of
+from mcp_server.pages import page
 from mcp_server.tooling import argument_error, unknown_arguments
 from mcp_server.tools import BUILT_IN
 
@@ -32,6 +41,14 @@ _INSTRUCTIONS: Final = (
     "Tools for arithmetic, dates and times, the user's own files and todos, the web, and programs. "
     "Everything belongs to the user who is signed in."
 )
+# The same for everybody until the server is a newer one; of what is a person's own, nothing is to be kept.
+_FIXED: Final = CacheHint(ttl_ms=300_000, scope="public")
+_CACHED: Final[dict[CacheableMethod, CacheHint]] = {
+    "server/discover": _FIXED,
+    "tools/list": _FIXED,
+    "prompts/list": _FIXED,
+    "resources/templates/list": _FIXED,
+}
 _AWAY: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 _TRY_AGAIN: Final = "turnlog/try-again"
 _FAILED: Final = "{} failed inside the server; try again."
@@ -43,7 +60,7 @@ class ToolServer(MCPServer[Deps]):
     def __init__(self, tools: list[Tool], **options: Any) -> None:
         super().__init__(tools=tools, **options)
         self._by_name: Final = {tool.name: tool for tool in tools}
-        for answer in ANSWERS:
+        for answer in (*ANSWERS, Answer("tools/list", PaginatedRequestParams, self._list)):
             self._lowlevel_server.add_request_handler(answer.method, answer.params, self._handler(answer))
 
     def _handler(self, answer: Answer) -> RequestHandler:
@@ -53,6 +70,10 @@ class ToolServer(MCPServer[Deps]):
                 return await answer.answer(context, params)
 
         return handle
+
+    async def _list(self, _: ToolContext, params: PaginatedRequestParams) -> ListToolsResult:
+        listed, following = page("tools", await self.list_tools(), lambda tool: tool.name, params.cursor)
+        return ListToolsResult(tools=listed, next_cursor=following)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: ToolContext | None = None
@@ -163,5 +184,6 @@ def create_server(
         lifespan=lifespan,
         auth=auth,
         token_verifier=verifier,
+        cache_hints=_CACHED,
         log_level="WARNING",
     )
