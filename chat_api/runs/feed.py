@@ -22,11 +22,12 @@ class Feed:
     is appended.
     """
 
-    __slots__ = ("_changed", "attempt", "events", "readers", "run_id")
+    __slots__ = ("_changed", "attempt", "deleted", "events", "readers", "run_id")
 
     def __init__(self, run_id: UUID, attempt: int = 0) -> None:
         self.run_id: Final = run_id
         self.attempt = attempt
+        self.deleted = False
         self.readers = 0
         self.events: list[Event] = []
         self._changed = asyncio.Event()

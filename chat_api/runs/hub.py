@@ -3,13 +3,14 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Row, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chat_api.runs.events import Event, cut, parts
 from chat_api.runs.feed import Feed
@@ -38,6 +39,14 @@ _READ: Final = text(
     ORDER BY found.run_id, found.seq
     """
 ).bindparams(bindparam("wanted", type_=JSONB))
+
+
+_DELETED: Final = text(
+    """
+    SELECT wanted.id FROM unnest(:ids) AS wanted (id)
+    WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = wanted.id)
+    """
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
 
 
 async def read(db: Db, run_id: UUID, after: int, page: int = _PAGE) -> list[Event]:
@@ -86,7 +95,7 @@ class Hub:
                 if news:
                     after = news[-1].seq
                     yield news
-                elif feed.ended or self._closed:
+                elif feed.ended or feed.deleted or self._closed:
                     return
                 elif not await feed.changed(idle_seconds):
                     yield []
@@ -169,14 +178,18 @@ class Hub:
 
     async def tail_forever(self) -> None:
         """Read on where there is news; now and then everywhere, in case that a word was lost."""
+        time = asyncio.get_running_loop().time
+        poll_at = time() + _POLL_EVERY
         while True:
-            try:
-                async with asyncio.timeout(_POLL_EVERY):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(poll_at):
                     await self._wake.wait()
-            except TimeoutError:
-                self.look()
             self._wake.clear()
             try:
+                if time() >= poll_at:
+                    poll_at = time() + _POLL_EVERY
+                    self.look()
+                    await self._leave_deleted()
                 await self._tail()
             except AWAY as error:
                 _log.warning("log_not_read", reason=type(error).__name__)
@@ -195,6 +208,15 @@ class Hub:
                 found[row.run_id] += _events(row)
             for feed in feeds:
                 self._add(feed, found.get(feed.run_id, ()))
+
+    async def _leave_deleted(self) -> None:
+        """Let the readers go of runs that were deleted, for nothing will ever come of these."""
+        if self._feeds:
+            for row in await self._db.run(_DELETED, {"ids": list(self._feeds)}):
+                feed = self._feeds.get(row.id)
+                if feed is not None:
+                    feed.deleted = True
+                    feed.wake()
 
     def _add(self, feed: Feed, events: Sequence[Event]) -> None:
         if events and not feed.attempt:

@@ -217,3 +217,17 @@ def test_a_fault_that_nobody_thought_of_leaves_nothing_undone(
         until_said(capsys, "_claim_forever")
         execute(database_url, "ALTER TABLE lost RENAME TO runs")
         go_on_elsewhere(alice, database_url, model)
+
+
+def test_a_reader_of_a_run_that_is_deleted_is_let_go(
+    alice: Person, api_database: str, model: ModelServer
+) -> None:
+    hold = Hold()
+    model.answers(stream("Half ", hold, "of it."))
+    turn = begin(alice, "Hello")
+    hold.wait()
+    with follow(alice, turn["run_id"]) as response:
+        execute(api_database, "DELETE FROM conversations WHERE id = %s", turn["conversation_id"])
+        assert not hear(response).ended
+    hold.open()
+    assert alice.http.get(f"/api/v1/runs/{turn['run_id']}/events").status_code == 404
