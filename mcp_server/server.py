@@ -66,7 +66,7 @@ class ToolServer(MCPServer[Deps]):
     def _handler(self, answer: Answer) -> RequestHandler:
         async def handle(request: ServerRequestContext[Deps, Any], params: Any) -> BaseModel:
             context = Context(request_context=request, mcp_server=self)
-            with told_plainly(context):
+            with told_plainly():
                 return await answer.answer(context, params)
 
         return handle

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, BlobResourceContents, TextResourceContents
 
 from kit.postgres import Db
@@ -182,8 +183,9 @@ async def test_files_are_text_or_bytes_with_their_type(client: Client, folder: P
 async def test_what_is_no_resource_is_answered_as_such(client: Client, folder: Path, era: Era) -> None:
     put(folder, "a.txt", b"secret")
     for uri in NO_RESOURCES:
-        code, sentence = await refusal(client.read_resource(uri))
-        assert (uri, code, "resources/list" in sentence) == (uri, NOT_FOUND[era], True)
+        with pytest.raises(MCPError, match="resources/list") as raised:
+            await client.read_resource(uri)
+        assert (raised.value.code, raised.value.data) == (NOT_FOUND[era], {"uri": uri})
 
 
 async def test_a_path_leads_nowhere_else(client: Client, files: Path, folder: Path) -> None:
