@@ -51,20 +51,11 @@ def told_plainly() -> Generator[None]:
     """Errors leave it as those of the protocol, with a sentence and nothing of the server's inside."""
     try:
         yield
-    except resources.UnknownResource as error:
-        raise _not_found(ctx, error) from error
     except ToolError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
     except (SQLAlchemyError, OSError) as error:
         _log.exception("a request failed")
         raise MCPError(INTERNAL_ERROR, "That failed inside the server; try again.") from error
-
-
-def _not_found(ctx: ToolContext, error: resources.UnknownResource, uri: str | None = None) -> MCPError:
-    old = ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
-    # The specification wants back what was asked for; it is data, as no model reads that.
-    data = None if uri is None else {"uri": uri}
-    return MCPError(_RESOURCE_NOT_FOUND if old else INVALID_PARAMS, str(error), data)
 
 
 async def _list_resources(ctx: ToolContext, params: PaginatedRequestParams) -> ListResourcesResult:
@@ -79,14 +70,11 @@ async def _list_templates(_: ToolContext, params: PaginatedRequestParams) -> Lis
 
 async def _read_resource(ctx: ToolContext, params: ReadResourceRequestParams) -> ReadResourceResult:
     try:
-        try:
         return ReadResourceResult(contents=[await resources.contents_of(ctx, params.uri)])
     except resources.UnknownResource as error:
         old = ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         code = _RESOURCE_NOT_FOUND if old else INVALID_PARAMS
         raise MCPError(code, str(error), {"uri": params.uri}) from error
-    except resources.UnknownResource as error:
-        raise _not_found(ctx, error, params.uri) from error
 
 
 async def _list_prompts(_: ToolContext, params: PaginatedRequestParams) -> ListPromptsResult:
