@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -12,16 +12,25 @@ import pytest
 
 from chat_api.main import create_app
 from tests.chat_api.replica import fresh_database, settings_for
+from tests.mcp_server.raw_http import (
+    META,
+    METHOD,
+    MISMATCH,
+    NEW,
+    OLD,
+    PARAMS,
+    PARSE,
+    REQUEST,
+    VERSION,
+    answer,
+    error,
+    headers_of,
+    request,
+    send,
+)
 from tests.model_server import serve
 from tests.servers import token_for
 
-OLD, NEW = "2025-11-25", "2026-07-28"
-META: Final[dict[str, Any]] = {
-    "io.modelcontextprotocol/protocolVersion": NEW,
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-PARSE, REQUEST, METHOD, PARAMS = -32700, -32600, -32601, -32602
-MISMATCH, VERSION = -32020, -32022
 ERAS = pytest.mark.parametrize("era", [OLD, NEW])
 
 
@@ -42,44 +51,6 @@ def http(origin: str) -> Generator[httpx2.Client]:
         yield client
 
 
-def request(era: str, method: str, **params: Any) -> dict[str, Any]:
-    sent = params | {"_meta": META} if era == NEW else params
-    return {"jsonrpc": "2.0", "id": 7, "method": method, "params": sent}
-
-
-def headers_of(era: str, message: Any, **changed: str | None) -> dict[str, str]:
-    headers: dict[str, str | None] = {
-        "Content-Type": "application/json",
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": era,
-    }
-    if era == NEW and isinstance(message, dict):
-        described = cast("dict[str, Any]", message)
-        params: dict[str, Any] = described.get("params") or {}
-        headers["Mcp-Method"] = described.get("method")
-        headers["Mcp-Name"] = params.get("name") or params.get("uri")
-    headers |= {name.replace("_", "-"): value for name, value in changed.items()}
-    return {name: value for name, value in headers.items() if value is not None}
-
-
-def send(http: httpx2.Client, era: str, message: Any, **changed: str | None) -> httpx2.Response:
-    body = message if isinstance(message, bytes) else json.dumps(message).encode()
-    return http.post("/mcp", content=body, headers=headers_of(era, message, **changed))
-
-
-def answer(response: httpx2.Response) -> dict[str, Any]:
-    if response.headers["Content-Type"].startswith("text/event-stream"):
-        return json.loads(response.text.partition("data: ")[2])
-    return response.json()
-
-
-def error(response: httpx2.Response, id_: int | None = 7) -> dict[str, Any]:
-    told = answer(response)
-    assert told["id"] == id_
-    assert "pydantic" not in response.text
-    return told["error"]
-
-
 @ERAS
 @pytest.mark.parametrize(
     ("method", "params", "code"),
@@ -87,6 +58,8 @@ def error(response: httpx2.Response, id_: int | None = 7) -> dict[str, Any]:
         ("tools/call", {"name": "SECRET", "arguments": {}}, PARAMS),
         ("tools/call", {"name": "calculator", "arguments": ["SECRET"]}, PARAMS),
         ("tools/call", {"arguments": {}}, PARAMS),
+        ("prompts/get", {"name": "SECRET"}, PARAMS),
+        ("prompts/list", {"cursor": "SECRET"}, PARAMS),
         ("no/such", {}, METHOD),
     ],
 )
@@ -99,6 +72,13 @@ def test_what_is_not_there_has_its_code(
     assert "SECRET" not in response.text
     # Before 2026-07-28 an error of the protocol is an ordinary answer to HTTP.
     assert response.status_code == (200 if era == OLD else 404 if code == METHOD else 400)
+
+
+@pytest.mark.parametrize(("era", "code", "status"), [(OLD, -32002, 200), (NEW, PARAMS, 400)])
+def test_a_resource_that_is_not_there_is_named(http: httpx2.Client, era: str, code: int, status: int) -> None:
+    response = send(http, era, request(era, "resources/read", uri="todo://no"))
+    told = error(response)
+    assert (told["code"], told["data"], response.status_code) == (code, {"uri": "todo://no"}, status)
 
 
 @ERAS
