@@ -185,5 +185,7 @@ def create_server(
         auth=auth,
         token_verifier=verifier,
         cache_hints=_CACHED,
+        # Nobody tells of changes: to offer it would hold a stream open for each client that waits for them.
+        subscriptions=False,
         log_level="WARNING",
     )

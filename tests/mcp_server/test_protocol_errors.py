@@ -61,6 +61,7 @@ def http(origin: str) -> Generator[httpx2.Client]:
         ("prompts/get", {"name": "SECRET"}, PARAMS),
         ("prompts/list", {"cursor": "SECRET"}, PARAMS),
         ("no/such", {}, METHOD),
+        ("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, METHOD),
     ],
 )
 def test_what_is_not_there_has_its_code(
@@ -270,6 +271,12 @@ def test_a_headers_value_has_no_blanks_around_it(origin: str, value: str) -> Non
         connection.sendall("\r\n".join(lines).encode() + body)
         with connection.makefile("rb") as received:
             assert received.readline().split()[1] == b"200"
+
+
+def test_no_news_are_promised(http: httpx2.Client) -> None:
+    offered = answer(send(http, NEW, request(NEW, "server/discover")))["result"]["capabilities"]
+    assert {"tools", "prompts", "resources"} <= offered.keys()
+    assert not any(value for capability in offered.values() for value in capability.values())
 
 
 @ERAS
