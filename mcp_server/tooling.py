@@ -1,7 +1,7 @@
 """How a function becomes a tool: a lean schema, right annotations, plain words for wrong arguments."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mcp_server.effects import IDEMPOTENCY_KEY
+from mcp_server.schemas import lean
 
 __all__ = ["argument_error", "tool", "unknown_arguments"]
 
@@ -50,24 +51,10 @@ def tool(
         structured_output=True,
         meta={IDEMPOTENCY_KEY: True} if once else None,
     )
-    made.parameters = _lean(made.parameters) | {"additionalProperties": False}
+    made.parameters = lean(made.parameters) | {"additionalProperties": False}
     if made.fn_metadata.output_schema is not None:
-        made.fn_metadata.output_schema = _lean(made.fn_metadata.output_schema)
+        made.fn_metadata.output_schema = lean(made.fn_metadata.output_schema, output=True)
     return made
-
-
-def _lean(schema: Any, *, named: bool = False) -> Any:
-    """The same schema without titles, which only repeat the names."""
-    if isinstance(schema, list):
-        return [_lean(item) for item in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    members = cast("dict[str, Any]", schema)
-    return {
-        key: _lean(value, named=key in {"properties", "$defs"})
-        for key, value in members.items()
-        if named or key != "title"
-    }
 
 
 def unknown_arguments(name: str, known: Iterable[str]) -> str:
