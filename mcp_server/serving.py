@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -40,6 +41,8 @@ def serve_http(host: str, port: int, *, no_auth: bool) -> None:
     """Serve at `host` and `port` until a signal comes."""
     if no_auth and host not in _LOOPBACK:
         raise SetupError("--no-auth is for loopback only; give --host 127.0.0.1 or leave --no-auth out.")
+    # uvicorn raises the signal that ended it once more, which would end us before Postgres is stopped.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     asyncio.run(_http(_settings(), host, port, no_auth=no_auth))
 
 

@@ -125,6 +125,16 @@ def test_up_runs_without_any_model_and_says_what_to_start(tmp_path: Path) -> Non
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()
 
 
+def test_the_tool_server_stops_its_postgres_at_sigterm(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/mcp"
+    with running(url, "turnlog-mcp", "--http", "--port", str(port), data_dir=tmp_path) as server:
+        code, said = server.stop(signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+
+
 def test_serve_ends_well_at_sigterm_and_at_sigint(settings: dict[str, Any]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         port = free_port()
