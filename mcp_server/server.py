@@ -28,6 +28,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mcp_server.answers import ANSWERS, Answer, told_plainly
+from mcp_server.confirming import CONFIRM, Unconfirmed, ask, has_agreed
 from mcp_server.context import Deps, ToolContext, deps
 from mcp_server.effects import Effect, carrying, effect_of
 from mcp_server.pages import page
@@ -99,12 +100,23 @@ class ToolServer(MCPServer[Deps]):
         if not arguments.keys() <= known.keys():
             raise ToolError(unknown_arguments(name, known))
         effect = None if context is None else effect_of(tool, arguments, context)
+        agreed = {CONFIRM: True}
+        try:
+            sent = arguments | agreed if CONFIRM in known and has_agreed(context) else arguments
+            return await self._perform(tool, effect, sent, context)
+        except Unconfirmed as question:
+            asked = await ask(context, name, question)
+        return asked or await self._perform(tool, effect, arguments | agreed, context)
+
+    async def _perform(
+        self, tool: Tool, effect: Effect | None, arguments: dict[str, Any], context: ToolContext | None
+    ) -> CallToolResult | InputRequiredResult:
         if effect is None or context is None:
             return await self._run(tool, arguments, context)
         try:
             return await self._run_once(effect, arguments, context)
         except SQLAlchemyError as error:
-            raise UnexpectedToolError(_FAILED.format(name)) from error
+            raise UnexpectedToolError(_FAILED.format(tool.name)) from error
 
     async def _run_once(
         self, effect: Effect, arguments: dict[str, Any], context: ToolContext
@@ -148,6 +160,8 @@ def _plain(tool: Tool, error: ToolError) -> ToolError:
     cause = error.__cause__
     if isinstance(cause, ValidationError):
         return ToolError(argument_error(tool.name, tool.parameters, cause))
+    if isinstance(cause, Unconfirmed):
+        return Unconfirmed(str(cause))
     return ToolError(str(cause)) if isinstance(cause, ToolError) else error
 
 

@@ -14,6 +14,7 @@ from anyio import from_thread
 from pydantic import BaseModel, Field
 
 from mcp_server import folders
+from mcp_server.confirming import Confirm, Unconfirmed
 from mcp_server.context import ToolContext, ToolError, deps, owner, zone
 from mcp_server.effects import is_carrying, keep, redo_of
 from mcp_server.tooling import tool
@@ -148,9 +149,14 @@ def search_files(
     return Hits(hits=hits[:_HITS], truncated=note is not None, note=note)
 
 
-def delete_file(ctx: ToolContext, path: _Path) -> FileItem:
+def delete_file(ctx: ToolContext, path: _Path, confirm: Confirm = False) -> FileItem:  # noqa: FBT002
     """Delete a file of the user for good. A folder goes away with its last file."""
     parts = folders.split(path)
+    if not confirm:
+        with _folder(ctx) as folder:
+            entry = folders.look(folder, parts)
+        if not entry.is_folder:  # which is refused below
+            raise Unconfirmed(f"Delete the file {entry.path} of {entry.size} bytes for good?")
     with _changing(ctx) as folder:
         change = folders.delete(folder, parts, _decide(ctx, _deleted))
     return _deleted(ctx, change)

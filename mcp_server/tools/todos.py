@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from kit.postgres.tables import now
+from mcp_server.confirming import Confirm, Unconfirmed
 from mcp_server.context import ToolContext, ToolError, deps, owner, zone
 from mcp_server.effects import apply
 from mcp_server.models import Todo
@@ -144,10 +145,12 @@ async def complete_todo(ctx: ToolContext, id: TodoId) -> TodoItem:  # noqa: A002
         return item
 
 
-async def delete_todo(ctx: ToolContext, id: TodoId) -> TodoItem:  # noqa: A002
+async def delete_todo(ctx: ToolContext, id: TodoId, confirm: Confirm = False) -> TodoItem:  # noqa: A002, FBT002
     """Delete a todo for good, and return what it was. To tick one off, use complete_todo."""
     async with deps(ctx).db.begin() as session:
         todo = await _get_owned(session, owner(ctx), id)
+        if not confirm:
+            raise Unconfirmed(f"Delete the todo “{todo.title}” for good?")
         item = _item(todo, zone(ctx))
         await apply(ctx, delete(Todo).where(col(Todo.id) == todo.id), item, session)
         return item

@@ -33,21 +33,23 @@ def in_memory(db: Db, files: Path, user: str, era: Era, **options: Any) -> Clien
 
 
 @asynccontextmanager
-async def over_http(url: str, user: str, era: Era) -> AsyncGenerator[Client]:
+async def over_http(url: str, user: str, era: Era, **options: Any) -> AsyncGenerator[Client]:
     headers = {"Authorization": f"Bearer {token_for(user, aud='turnlog-mcp')}"}
     async with (
         httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as http,
-        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=era) as client,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=era, **options) as client,
     ):
         yield client
 
 
-def over_stdio(database: str, files: Path, user: str, era: Era) -> AbstractAsyncContextManager[Client]:
+def over_stdio(
+    database: str, files: Path, user: str, era: Era, **options: Any
+) -> AbstractAsyncContextManager[Client]:
     names = {"DATABASE_URL": database, "FILES_ROOT": str(files), "TURNLOG_USER": user}
     program = StdioServerParameters(
         command=str(BIN / "turnlog-mcp"), args=[], env={**os.environ, **names, "SEARCH_BACKEND": "off"}
     )
-    return Client(program, mode=era)
+    return Client(program, mode=era, **options)
 
 
 def folder_of(files: Path, user: str) -> Path:

@@ -80,13 +80,13 @@ async def test_every_change_of_a_todo_is_made_once(keyed: Keyed) -> None:
     for name, arguments in (
         ("update_todo", {"id": "milk", "title": "Buy cheese"}),
         ("complete_todo", {"id": "cheese"}),
-        ("delete_todo", {"id": "buy"}),
+        ("delete_todo", {"id": "buy", "confirm": True}),
     ):
         first = await keyed(name, name, **arguments)
         assert bytes_of(first) == bytes_of(await keyed(name, name, **arguments)), content(first)
     assert await titles(keyed) == ["Buy cheese"]
     done = await keyed("done", "complete_todo", id="cheese")
-    await keyed(None, "delete_todo", id="cheese")
+    await keyed(None, "delete_todo", id="cheese", confirm=True)
     assert bytes_of(done) == bytes_of(await keyed("done", "complete_todo", id="cheese"))
 
 
@@ -98,13 +98,13 @@ async def test_every_change_of_a_file_is_made_once(keyed: Keyed, folder: Path) -
         first = await keyed(key, name, **arguments)
         assert bytes_of(first) == bytes_of(await keyed(key, name, **arguments)), content(first)
     assert (folder / "a/b.txt").read_text() == "xy"
-    first = await keyed("3", "delete_file", path="a/b.txt")
-    assert bytes_of(first) == bytes_of(await keyed("3", "delete_file", path="a/b.txt"))
+    first = await keyed("3", "delete_file", path="a/b.txt", confirm=True)
+    assert bytes_of(first) == bytes_of(await keyed("3", "delete_file", path="a/b.txt", confirm=True))
     again = await keyed("1", "write_file", path="a/b.txt", content="x", mode="create")
     assert content(again)["created"]
     assert names(folder) == []
     await keyed(None, "write_file", path="a/b.txt", content="new")
-    await keyed("3", "delete_file", path="a/b.txt")
+    await keyed("3", "delete_file", path="a/b.txt", confirm=True)
     assert (folder / "a/b.txt").read_text() == "new"
 
 
@@ -112,7 +112,7 @@ async def test_every_change_of_a_file_is_made_once(keyed: Keyed, folder: Path) -
     ("name", "arguments"),
     [
         ("add_todo", {"title": "Buy milk"}),
-        ("delete_todo", {"id": "there"}),
+        ("delete_todo", {"id": "there", "confirm": True}),
         ("write_file", {"path": "there.txt", "content": "x", "mode": "append"}),
     ],
 )
@@ -170,8 +170,8 @@ async def test_a_key_is_for_one_tool_with_one_set_of_arguments(keyed: Keyed, fol
     for name, arguments in (
         ("add_todo", {"title": "Buy bread"}),
         ("add_todo", {"title": "Buy milk", "priority": "normal"}),
-        ("delete_todo", {"id": "milk"}),
-        ("delete_todo", {"id": "nothing"}),
+        ("delete_todo", {"id": "milk", "confirm": True}),
+        ("delete_todo", {"id": "nothing", "confirm": True}),
         ("write_file", {"path": "a.txt", "content": "x"}),
     ):
         refused = await keyed("k", name, **arguments)
@@ -197,7 +197,7 @@ async def test_a_key_of_somebody_else_does_not_matter(connect: Connect) -> None:
 async def test_a_failed_call_leaves_nothing_and_runs_anew(keyed: Keyed, folder: Path, db: Db) -> None:
     for name, arguments in (
         ("complete_todo", {"id": "milk"}),
-        ("delete_file", {"path": "a/b.txt"}),
+        ("delete_file", {"path": "a/b.txt", "confirm": True}),
         ("add_todo", {"title": "x", "due": "no date"}),
         ("add_todo", {}),
     ):
@@ -206,7 +206,7 @@ async def test_a_failed_call_leaves_nothing_and_runs_anew(keyed: Keyed, folder: 
     await keyed(None, "add_todo", title="Milk")
     await keyed(None, "write_file", path="a/b.txt", content="x")
     assert content(await keyed("complete_todo1", "complete_todo", id="milk"))["status"] == "done"
-    assert content(await keyed("delete_file1", "delete_file", path="a/b.txt"))["bytes"] == 1
+    assert content(await keyed("delete_file1", "delete_file", path="a/b.txt", confirm=True))["bytes"] == 1
     assert names(folder) == []
 
 
@@ -214,7 +214,7 @@ async def test_what_fails_inside_is_not_told_and_can_be_repeated(keyed: Keyed, d
     await db.run(text("ALTER TABLE tool_effects RENAME TO away"), {})
     failed = await keyed("k", "add_todo", title="Milk")
     assert text_of(failed) == "add_todo failed inside the server; try again."
-    refused = await keyed("k", "delete_todo", id="milk")
+    refused = await keyed("k", "delete_todo", id="milk", confirm=True)
     assert text_of(refused) == "delete_todo failed inside the server; try again."
     await db.run(text("ALTER TABLE away RENAME TO tool_effects"), {})
     await keyed("k", "add_todo", title="Milk")

@@ -35,9 +35,9 @@ async def test_a_key_costs_no_round_trip(client: Client, statements: list[str]) 
         for name, arguments in (
             ("add_todo", {"title": "Milk"}),
             ("update_todo", {"id": "milk", "title": "Bread"}),
-            ("delete_todo", {"id": "bread"}),
+            ("delete_todo", {"id": "bread", "confirm": True}),
             ("write_file", {"path": "a.txt", "content": "x"}),
-            ("delete_file", {"path": "a.txt"}),
+            ("delete_file", {"path": "a.txt", "confirm": True}),
         ):
             statements.clear()
             done = await client.call_tool(name, arguments, meta=meta(key and key + name))

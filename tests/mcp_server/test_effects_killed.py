@@ -40,7 +40,7 @@ FILE_CASES = {
     "overwrite": Case("write_file", {"path": PATH, "content": "x"}, "old", "x"),
     "append": Case("write_file", {"path": PATH, "content": "x", "mode": "append"}, "old", "oldx"),
     "append to nothing": Case("write_file", {"path": PATH, "content": "x", "mode": "append"}, None, "x"),
-    "delete": Case("delete_file", {"path": PATH}, "old", None),
+    "delete": Case("delete_file", {"path": PATH, "confirm": True}, "old", None),
 }
 
 
@@ -183,7 +183,7 @@ async def test_what_is_left_is_hidden_and_no_file_of_the_user(
 TODO_CASES = [
     Case("add_todo", {"title": "Buy milk"}),
     Case("update_todo", {"id": "eggs", "title": "Buy bread"}),
-    Case("delete_todo", {"id": "eggs"}),
+    Case("delete_todo", {"id": "eggs", "confirm": True}),
 ]
 
 
@@ -200,7 +200,7 @@ async def test_a_todo_is_changed_once_wherever_the_first_call_is_killed(
         assert await titles(client) == after[case.name], key
         assert await repeat(client, case, key) == done
         for title in after[case.name]:
-            await client.call_tool("delete_todo", {"id": title})
+            await client.call_tool("delete_todo", {"id": title, "confirm": True})
         await client.call_tool("add_todo", {"title": "Buy eggs"})
         steps += 1
     assert steps > 3, "the call had too few steps to be true"

@@ -145,7 +145,7 @@ def _calls(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "search_files", {"path": path, "query": "a"}
     for mode in ("overwrite", "append", "create"):
         yield "write_file", {"path": path, "content": "x", "mode": mode}
-    yield "delete_file", {"path": path}
+    yield "delete_file", {"path": path, "confirm": True}
 
 
 @pytest.mark.parametrize("form", ESCAPES, ids=range(len(ESCAPES)))
@@ -186,7 +186,7 @@ async def test_nobody_sees_the_files_of_somebody_else(connect: Connect) -> None:
     async with connect("alice") as alice, connect("mallory") as mallory:
         await alice.call_tool("write_file", {"path": "plan.txt", "content": "CANARY"})
         assert (await mallory.call_tool("read_file", {"path": "plan.txt"})).is_error
-        assert (await mallory.call_tool("delete_file", {"path": "plan.txt"})).is_error
+        assert (await mallory.call_tool("delete_file", {"path": "plan.txt", "confirm": True})).is_error
         for name, arguments in (("list_files", {"recursive": True}), ("search_files", {"query": "canary"})):
             result = await mallory.call_tool(name, arguments)
             assert "plan" not in str(result.structured_content)
@@ -263,8 +263,8 @@ async def _through(client: Client, folder: str) -> AsyncGenerator[tuple[bool, st
         ("list_files", {"path": folder}),
         ("write_file", {"path": f"{folder}/canary.txt", "content": "mine"}),
         ("write_file", {"path": f"{folder}/new/new.txt", "content": "mine"}),
-        ("delete_file", {"path": f"{folder}/new/new.txt"}),
-        ("delete_file", {"path": f"{folder}/canary.txt"}),
+        ("delete_file", {"path": f"{folder}/new/new.txt", "confirm": True}),
+        ("delete_file", {"path": f"{folder}/canary.txt", "confirm": True}),
     ):
         result = await client.call_tool(name, arguments)
         yield result.is_error, str(result.structured_content) + text_of(result)

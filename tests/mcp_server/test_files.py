@@ -43,9 +43,9 @@ async def test_a_written_file_is_listed_read_found_and_deleted(call: Call, refus
     assert (await call("search_files", query="bread"))["hits"] == [
         {"path": "notes/shop.txt", "line_number": 2, "line": "Bread"}
     ]
-    assert await call("delete_file", path="notes/shop.txt") == written
+    assert await call("delete_file", path="notes/shop.txt", confirm=True) == written
     assert "list_files" in await refused("read_file", path="notes/shop.txt")
-    assert "list_files" in await refused("delete_file", path="notes/shop.txt")
+    assert "list_files" in await refused("delete_file", path="notes/shop.txt", confirm=True)
 
 
 async def test_the_folder_is_private_and_made_on_demand(call: Call, folder: Path) -> None:
@@ -86,9 +86,9 @@ async def test_listing_goes_into_folders_only_when_asked_and_pages(
 async def test_an_emptied_folder_goes_away_but_not_one_in_use(call: Call) -> None:
     for path in ("a/b/c.txt", "a/d.txt"):
         await call("write_file", path=path, content="x")
-    await call("delete_file", path="a/b/c.txt")
+    await call("delete_file", path="a/b/c.txt", confirm=True)
     assert [file["path"] for file in (await call("list_files", recursive=True))["files"]] == ["a", "a/d.txt"]
-    await call("delete_file", path="a/d.txt")
+    await call("delete_file", path="a/d.txt", confirm=True)
     assert (await call("list_files"))["files"] == []
 
 
@@ -243,7 +243,7 @@ async def test_the_folder_is_that_of_the_token_when_there_is_one(connect: Connec
         ("read_file", {"path": "SECRET"}, "call list_files"),
         ("list_files", {"path": "SECRET"}, "call list_files"),
         ("search_files", {"query": "x", "path": "SECRET"}, "call list_files"),
-        ("delete_file", {"path": ""}, "path of a file"),
+        ("delete_file", {"path": "", "confirm": True}, "path of a file"),
     ],
 )
 async def test_a_wrong_argument_is_answered_with_what_to_send(

@@ -41,12 +41,12 @@ async def _call_all(client: Client) -> dict[str, Any]:
         "search_files": {"query": "hell"},
     }.items():
         await call(name, **arguments)
-    await call("delete_file", path="notes.txt")
+    await call("delete_file", path="notes.txt", confirm=True)
     todo = await call("add_todo", title="Buy milk")
     await call("list_todos")
     await call("update_todo", id=todo["id"], priority="high")
     await call("complete_todo", id=todo["id"])
-    await call("delete_todo", id=todo["id"])
+    await call("delete_todo", id=todo["id"], confirm=True)
     await call("run_python", code="calculator('2 + 2')")
     await call("web_search", query="anything")
     await call("fetch_page", url="http://127.0.0.1/")

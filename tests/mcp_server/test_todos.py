@@ -42,7 +42,7 @@ async def test_update_changes_only_what_is_sent(call: Call) -> None:
 
 async def test_a_deleted_todo_is_gone(call: Call, refused: Any) -> None:
     todo = await call("add_todo", title="Run")
-    await call("delete_todo", id=todo["id"])
+    await call("delete_todo", id=todo["id"], confirm=True)
     assert "list_todos" in await refused("complete_todo", id=todo["id"])
 
 
@@ -50,11 +50,11 @@ async def test_a_todo_is_found_by_words_of_its_title_that_no_other_has(call: Cal
     for title in ("Buy stamps", "Buy milk", "Sell the old bike"):
         await call("add_todo", title=title)
     assert (await call("complete_todo", id="buy_stamps"))["title"] == "Buy stamps"
-    assert (await call("delete_todo", id="old BIKE"))["title"] == "Sell the old bike"
+    assert (await call("delete_todo", id="old BIKE", confirm=True))["title"] == "Sell the old bike"
     await call("add_todo", title="Buy bread")
-    assert "send the id" in await refused("delete_todo", id="buy")
+    assert "send the id" in await refused("delete_todo", id="buy", confirm=True)
     for nothing in ("cheese", "!?", "%", "%%%"):
-        assert "list_todos" in await refused("delete_todo", id=nothing)
+        assert "list_todos" in await refused("delete_todo", id=nothing, confirm=True)
     assert len((await call("list_todos", status="all"))["todos"]) == 3
     again = await call("add_todo", title="Buy stamps")
     assert (await call("complete_todo", id="stamps"))["id"] == again["id"]
