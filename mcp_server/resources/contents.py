@@ -1,6 +1,7 @@
 """What is in a resource, read through the guards of the tools."""
 
 from base64 import b64encode
+from itertools import islice
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 from typing import Final, Literal
@@ -20,6 +21,8 @@ FOLDER_TYPE: Final = "inode/directory"
 JSON_TYPE: Final = "application/json"
 MOST_TODOS: Final = 500
 PAGE_OF_TODOS: Final = 100
+MOST_URIS: Final = 2_000
+"""As many as a person may have by the tools; somebody else may have put more there."""
 
 _LIST_TYPE: Final = "text/uri-list"
 # Not what this machine's files say: every replica is to answer the same.
@@ -79,7 +82,7 @@ def _at(ctx: ToolContext, parts: folders.Parts) -> Contents:
     with folders.open_folder(deps(ctx).files_root, owner(ctx)) as folder:
         if not folders.look(folder, parts).is_folder:
             return _file(folder, parts)
-        inside = folders.walk(folder, parts, deepest=len(parts) + 1)
+        inside = islice(folders.walk(folder, parts, deepest=len(parts) + 1), MOST_URIS)
         lines = "".join(f"{file_uri(entry.parts)}\r\n" for entry in inside)
     return TextResourceContents(uri=file_uri(parts), mime_type=_LIST_TYPE, text=lines)
 

@@ -162,7 +162,9 @@ async def test_templates_are_listed(client: Client) -> None:
     assert listed.next_cursor is None
 
 
-async def test_files_are_text_or_bytes_with_their_type(client: Client, folder: Path) -> None:
+async def test_files_are_text_or_bytes_with_their_type(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     png = b"\x89PNG\r\n\x1a\n\x00\xff"
     for path, content in (
         ("n/a.md", b"# \xc3\xa9\n"),
@@ -178,6 +180,8 @@ async def test_files_are_text_or_bytes_with_their_type(client: Client, folder: P
     assert await blob(client, "file:///z.csv.gz", "application/octet-stream") == b"\x1f\x8b"
     assert await text(client, "file:///n", "text/uri-list") == "file:///n/a.md\r\n"
     assert "file:///x.png\r\n" in await text(client, "file:///", "text/uri-list")
+    monkeypatch.setattr(contents, "MOST_URIS", 2)
+    assert await text(client, "file:///", "text/uri-list") == "file:///n\r\nfile:///raw\r\n"
 
 
 async def test_what_is_no_resource_is_answered_as_such(client: Client, folder: Path, era: Era) -> None:
