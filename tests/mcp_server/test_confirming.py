@@ -47,9 +47,9 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def client(db: Db, files: Path, era: Era) -> AsyncGenerator[Client]:
+async def client(shared_db: Db, files: Path, user: str, era: Era) -> AsyncGenerator[Client]:
     """A client that cannot ask."""
-    async with in_memory(db, files, "alice", era) as client:
+    async with in_memory(shared_db, files, user, era) as client:
         yield client
 
 
@@ -80,8 +80,8 @@ async def test_without_a_way_to_ask_the_model_is_told_what_to_set(client: Client
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_what_cannot_be_deleted_is_not_asked_about(client: Client, files: Path) -> None:
-    put(folder_of(files, "alice"), "b/c.txt", b"x")
+async def test_what_cannot_be_deleted_is_not_asked_about(client: Client, files: Path, user: str) -> None:
+    put(folder_of(files, user), "b/c.txt", b"x")
     for name, arguments, told in (
         ("delete_todo", {"id": "nothing"}, "list_todos"),
         ("delete_file", {"path": "nothing"}, "list_files"),
@@ -92,9 +92,9 @@ async def test_what_cannot_be_deleted_is_not_asked_about(client: Client, files: 
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_who_agrees_is_asked_once(db: Db, files: Path, era: Era) -> None:
+async def test_who_agrees_is_asked_once(shared_db: Db, files: Path, user: str, era: Era) -> None:
     person = Asked(YES)
-    async with in_memory(db, files, "alice", era, elicitation_callback=person) as client:
+    async with in_memory(shared_db, files, user, era, elicitation_callback=person) as client:
         await begin(client)
         key: Any = {"turnlog/idempotency-key": "1"}
         first = await client.call_tool("delete_todo", {"id": "milk"}, meta=key)
@@ -110,10 +110,12 @@ async def test_who_agrees_is_asked_once(db: Db, files: Path, era: Era) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_who_does_not_agree_keeps_what_they_have(db: Db, files: Path, era: Era) -> None:
+async def test_who_does_not_agree_keeps_what_they_have(
+    shared_db: Db, files: Path, user: str, era: Era
+) -> None:
     for answer in (says("decline"), says("cancel"), says("accept", confirm=False)):
         person = Asked(answer)
-        async with in_memory(db, files, "alice", era, elicitation_callback=person) as client:
+        async with in_memory(shared_db, files, user, era, elicitation_callback=person) as client:
             if answer.action == "decline":
                 await begin(client)
             refused = await client.call_tool("delete_todo", {"id": "milk"})
@@ -122,9 +124,11 @@ async def test_who_does_not_agree_keeps_what_they_have(db: Db, files: Path, era:
         assert len(person.questions) == 1
 
 
-async def test_an_old_client_that_fails_to_ask_is_told_what_to_set(db: Db, files: Path) -> None:
+async def test_an_old_client_that_fails_to_ask_is_told_what_to_set(
+    shared_db: Db, files: Path, user: str
+) -> None:
     for answer in (ErrorData(code=-1, message="no"), says("accept"), says("accept", confirm="so")):
-        async with in_memory(db, files, "alice", "legacy", elicitation_callback=Asked(answer)) as client:
+        async with in_memory(shared_db, files, user, "legacy", elicitation_callback=Asked(answer)) as client:
             await client.call_tool("add_todo", {"title": "Buy milk"})
             refused = await client.call_tool("delete_todo", {"id": "milk", "confirm": False})
             assert "confirm set to true" in text_of(refused)
@@ -134,14 +138,14 @@ async def test_an_old_client_that_fails_to_ask_is_told_what_to_set(db: Db, files
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("transport", ["http", "stdio"])
 async def test_every_door_asks_or_says_what_to_set(
-    transport: str, era: Era, database_url: str, files: Path, request: pytest.FixtureRequest
+    transport: str, era: Era, shared_database: str, user: str, files: Path, request: pytest.FixtureRequest
 ) -> None:
     person = Asked(YES)
     door: AbstractAsyncContextManager[Client]
     if transport == "http":
-        door = over_http(request.getfixturevalue("api"), "alice", era, elicitation_callback=person)
+        door = over_http(request.getfixturevalue("api"), user, era, elicitation_callback=person)
     else:
-        door = over_stdio(database_url, files, "alice", era, elicitation_callback=person)
+        door = over_stdio(shared_database, files, user, era, elicitation_callback=person)
     async with door as client:
         await client.call_tool("add_todo", {"title": "Buy milk"})
         deleted = await client.call_tool("delete_todo", {"id": "milk"})

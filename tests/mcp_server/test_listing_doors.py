@@ -10,15 +10,9 @@ from mcp import Client
 from mcp_types import INVALID_PARAMS, BlobResourceContents, PromptReference, ResourceTemplateReference
 
 from chat_api.main import create_app
-from tests.chat_api.replica import fresh_database, settings_for
+from tests.chat_api.replica import settings_for
 from tests.mcp_server.doors import ERAS, Era, folder_of, over_http, over_stdio, put, refusal
 from tests.model_server import serve
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +21,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def api(database: str, data: Path) -> Generator[str]:
-    with serve(create_app(settings_for(database, "http://127.0.0.1:1/v1", data_dir=data))) as url:
+def api(shared_database: str, data: Path) -> Generator[str]:
+    with serve(create_app(settings_for(shared_database, "http://127.0.0.1:1/v1", data_dir=data))) as url:
         yield url
 
 
 @pytest.fixture(params=["http", "stdio"])
 async def people(
-    request: pytest.FixtureRequest, database: str, data: Path, era: Era
+    request: pytest.FixtureRequest, shared_database: str, data: Path, era: Era
 ) -> AsyncGenerator[tuple[Client, Client]]:
     """Alice, who has a file and a todo, and Bob, who has not."""
     names = [f"{name}-{request.param}-{era}" for name in ("alice", "bob")]
@@ -44,7 +38,7 @@ async def people(
             url: str = request.getfixturevalue("api")
             doors = [over_http(url, name, era) for name in names]
         else:
-            doors = [over_stdio(database, data / "files", name, era) for name in names]
+            doors = [over_stdio(shared_database, data / "files", name, era) for name in names]
         alice, bob = [await stack.enter_async_context(door) for door in doors]
         await alice.call_tool("add_todo", {"title": "Milk"})
         yield alice, bob

@@ -36,9 +36,11 @@ def era(request: pytest.FixtureRequest) -> Era:
 
 
 @pytest.fixture
-async def client(db: Db, web: WebServer, tmp_path: Path, era: Era) -> AsyncGenerator[Client]:
+async def client(
+    shared_db: Db, web: WebServer, tmp_path: Path, user: str, era: Era
+) -> AsyncGenerator[Client]:
     search = SearchConfig("searxng", f"{web.url}/sx/", frozenset({web.host}))
-    deps = Deps(db, tmp_path, search, ZoneInfo("Europe/Berlin"), "alice")
+    deps = Deps(shared_db, tmp_path, search, ZoneInfo("Europe/Berlin"), user)
     async with Client(create_server(deps), mode=era) as client:
         yield client
 

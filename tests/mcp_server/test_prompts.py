@@ -25,13 +25,13 @@ pytestmark = pytest.mark.parametrize("era", ERAS)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return folder_of(tmp_path, "alice")
+def folder(tmp_path: Path, user: str) -> Path:
+    return folder_of(tmp_path, user)
 
 
 @pytest.fixture
-async def client(db: Db, tmp_path: Path, era: Era) -> AsyncGenerator[Client]:
-    async with in_memory(db, tmp_path, "alice", era) as client:
+async def client(shared_db: Db, tmp_path: Path, user: str, era: Era) -> AsyncGenerator[Client]:
+    async with in_memory(shared_db, tmp_path, user, era) as client:
         yield client
 
 

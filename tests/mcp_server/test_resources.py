@@ -75,13 +75,13 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def folder(files: Path) -> Path:
-    return folder_of(files, "alice")
+def folder(files: Path, user: str) -> Path:
+    return folder_of(files, user)
 
 
 @pytest.fixture
-async def client(db: Db, files: Path, era: Era) -> AsyncGenerator[Client]:
-    async with in_memory(db, files, "alice", era) as client:
+async def client(shared_db: Db, files: Path, user: str, era: Era) -> AsyncGenerator[Client]:
+    async with in_memory(shared_db, files, user, era) as client:
         yield client
 
 
@@ -218,10 +218,12 @@ async def test_a_bad_cursor_is_refused(client: Client) -> None:
             assert (cursor, code, "nextCursor" in sentence) == (cursor, INVALID_PARAMS, True)
 
 
-async def test_nobody_sees_what_is_somebody_elses(client: Client, db: Db, files: Path, era: Era) -> None:
+async def test_nobody_sees_what_is_somebody_elses(
+    client: Client, shared_db: Db, files: Path, user: str, era: Era
+) -> None:
     await client.call_tool("write_file", {"path": "mine.txt", "content": "mine"})
     todo: Any = (await client.call_tool("add_todo", {"title": "Mine"})).structured_content
-    async with in_memory(db, files, "bob", era) as bob:
+    async with in_memory(shared_db, files, f"not-{user}", era) as bob:
         assert len((await bob.list_resources()).resources) == 2
         for uri in ("file:///mine.txt", f"todo://{todo['id']}"):
             assert (await refusal(bob.read_resource(uri)))[0] == NOT_FOUND[era]
