@@ -23,7 +23,7 @@ Confirm: TypeAlias = Annotated[
 
 CONFIRM: Final = "confirm"
 
-_PATIENCE: Final = 300.0
+PATIENCE: Final = 300.0
 
 
 class Unconfirmed(ToolError):
@@ -74,7 +74,7 @@ async def ask(ctx: ToolContext | None, name: str, question: Unconfirmed) -> Inpu
         form = ElicitRequestFormParams(message=str(question), requested_schema=_SCHEMA)
         return InputRequiredResult(input_requests={CONFIRM: ElicitRequest(params=form)})
     try:
-        with fail_after(_PATIENCE):
+        with fail_after(PATIENCE):
             answer = await ctx.elicit(str(question), _Form)
     except (MCPError, ValueError, TimeoutError) as error:
         # It said that it can ask and cannot.

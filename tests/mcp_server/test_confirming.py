@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pytest
+from anyio import sleep_forever
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, ErrorData
 
 from kit.postgres import Db
+from mcp_server import confirming
 from tests.clients import text_of
 from tests.mcp_server.doors import ERAS, Era, folder_of, in_memory, over_http, over_stdio, put
 from tests.model_server import ModelServer, call, say
@@ -133,6 +135,21 @@ async def test_an_old_client_that_fails_to_ask_is_told_what_to_set(
             refused = await client.call_tool("delete_todo", {"id": "milk", "confirm": False})
             assert "confirm set to true" in text_of(refused)
             await client.call_tool("delete_todo", {"id": "milk", "confirm": True})
+
+
+async def test_a_person_who_does_not_answer_is_not_waited_for_for_ever(
+    shared_db: Db, files: Path, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(context: ClientRequestContext, params: ElicitRequestParams) -> Answer:
+        await sleep_forever()
+        raise AssertionError(context, params)
+
+    monkeypatch.setattr(confirming, "PATIENCE", 0.01)
+    async with in_memory(shared_db, files, user, "legacy", elicitation_callback=silent) as client:
+        await begin(client)
+        refused = await client.call_tool("delete_file", {"path": "a.txt"})
+        assert "confirm set to true" in text_of(refused)
+        assert await left(client) == ["Buy milk", "a.txt"]
 
 
 @pytest.mark.parametrize("era", ERAS)
