@@ -69,6 +69,8 @@ class Cluster:
         self.tools: Node | None = None
         self.done: Counter[str] = Counter()
         self.outages: list[tuple[float, float]] = []
+        # When a replica was last seen alive, and when it was seen to be dead or stopped.
+        self.deaths: list[tuple[float, float]] = []
         self.chaos: Callable[[Node], dict[str, str]] = lambda _: {}
 
     @property
@@ -77,12 +79,16 @@ class Cluster:
 
     async def keep_up(self) -> None:
         """Start again what has ended."""
+        looked = time.time()
         while True:
+            before, looked = looked, time.time()
             for node in self.nodes:
                 ended = node.ended
                 if ended is not None:
                     self.done["kills" if ended == -signal.SIGKILL else "failed starts"] += 1
                     self.done["kills of the tool server"] += node is self.tools and ended == -signal.SIGKILL
+                    if node is not self.tools:
+                        self.deaths.append((before, time.time()))
                     node.stopped = False
                     node.start(self.chaos(node))
             await asyncio.sleep(0.1)

@@ -58,6 +58,7 @@ async def stop(cluster: Cluster, node: Node, random: Random) -> None:
     """Stop the process for longer than its leases last, then let it go on as if nothing had been."""
     cluster.done["stops"] += 1
     node.stopped = True
+    cluster.deaths.append((time.time(), time.time()))
     node.signal(signal.SIGSTOP)
     try:
         await asyncio.sleep(random.uniform(*_STOPPED_FOR))

@@ -7,7 +7,7 @@ from random import Random
 from tests.chaos.clients import Turn, take, turns_of
 from tests.chaos.cluster import Cluster, running_cluster
 from tests.chaos.faults import fail_points, hurt
-from tests.chaos.verdict import Verdict, judge, settled
+from tests.chaos.verdict import Times, Verdict, judge, settled
 from tests.chaos.words import answer_at_random
 
 __all__ = ["Trial", "try_out"]
@@ -46,7 +46,8 @@ async def try_out(
             task.result()
         await settled(cluster.postgres.url)
         cluster.done["cuts"] = cluster.proxy.cuts
-        verdict = await asyncio.to_thread(judge, cluster.postgres.url, sent, cluster.outages, strict=strict)
+        times = Times(cluster.outages, cluster.deaths)
+        verdict = await asyncio.to_thread(judge, cluster.postgres.url, sent, times, strict=strict)
         return Trial(sent, cluster.done, verdict)
 
 

@@ -22,7 +22,15 @@ _PATIENCE = 120.0
 MOST_LATENCY = 12.0
 _SHORTEST_LEASE = LEASE_SECONDS - HEARTBEAT_SECONDS
 _FINAL = {f"run.{status}": status for status in ("completed", "failed", "cancelled")}
-Outage: TypeAlias = tuple[float, float]
+Span: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When no replica could serve, and when one died: between a last sign of life and the news of its end."""
+
+    outages: Sequence[Span] = ()
+    deaths: Sequence[Span] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Logged:
 
 @dataclass
 class Verdict:
-    """`faults` are sentences, by their kind. `latencies` are seconds from a sign of life to a takeover.
+    """`faults` are sentences, by their kind. `latencies` are seconds from a death to a takeover.
 
     `told` are tool calls that had no effect, which the model was told.
     """
@@ -66,7 +74,7 @@ async def settled(url: str) -> None:
         await asyncio.sleep(0.5)
 
 
-def judge(url: str, turns: Sequence[Turn], outages: Sequence[Outage] = (), *, strict: bool = True) -> Verdict:
+def judge(url: str, turns: Sequence[Turn], times: Times = Times(), *, strict: bool = True) -> Verdict:
     """`strict`: how long takeovers took counts, too."""
     verdict = Verdict()
     logs = _logs(url)
@@ -81,7 +89,7 @@ def judge(url: str, turns: Sequence[Turn], outages: Sequence[Outage] = (), *, st
         verdict.completed += status == "completed"
         verdict.attempts += attempt
         _judge_log(verdict, str(run_id), status, logs[run_id], answers.get(run_id))
-        _measure(verdict, logs[run_id], outages)
+        _measure(verdict, logs[run_id], times)
     _judge_effects(verdict, url, turns, logs, runs)
     if strict and verdict.p99 > MOST_LATENCY:
         verdict.faults["late takeovers"].append(f"p99 {verdict.p99:.1f} s")
@@ -145,18 +153,22 @@ def _text_of(log: list[Logged]) -> str:
     return "".join(said)
 
 
-def _measure(verdict: Verdict, log: list[Logged], outages: Sequence[Outage]) -> None:
-    """Takeovers, from the last event of the attempt before: never less than from its driver's death.
+def _measure(verdict: Verdict, log: list[Logged], times: Times) -> None:
+    """Takeovers, from the first death of a replica after the last event of the attempt before, or from that.
 
-    Left out are those of more than one attempt at once, and those where no replica could serve once the
-    lease might have ended.
+    So it is never less than from its driver's death. Left out are those of more than one attempt at once,
+    and those where no replica could serve once the lease might have ended.
     """
     for before, row in pairwise(log):
         if row.type != "attempt":
             continue
         since, until = before.at.timestamp(), row.at.timestamp()
+        alive = next((alive for alive, dead in sorted(times.deaths) if since <= dead < until), since)
+        since = max(since, alive)
         skipped = row.seq // ATTEMPT - max(1, before.seq // ATTEMPT) > 1
-        if skipped or any(began < until and since + _SHORTEST_LEASE < ended for began, ended in outages):
+        if skipped or any(
+            began < until and since + _SHORTEST_LEASE < ended for began, ended in times.outages
+        ):
             verdict.unmeasured += 1
         else:
             verdict.latencies.append(until - since)
