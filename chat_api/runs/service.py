@@ -60,7 +60,8 @@ async def start(
     db = worker.deps.db
     if request.if_busy == "interrupt" and request.conversation_id is not None:
         await control.cancel_all(db, identity.owner, request.conversation_id, but=key)
-    return await worker.hold(_take(worker, identity, message, runs_now=worker.room > 0))
+    runs_now = await worker.has_room()
+    return await worker.hold(_take(worker, identity, message, runs_now=runs_now))
 
 
 async def _take(

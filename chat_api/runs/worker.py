@@ -62,6 +62,7 @@ class Worker:
         self._starts: Final[set[asyncio.Task[Any]]] = set()
         # Runs that are claimed and not driven yet, and whether they were cancelled meanwhile.
         self._claimed: Final[dict[UUID, bool]] = {}
+        self._claiming: Final = asyncio.Lock()
         self._most_live: Final = most_live
         self._fold_after: Final = fold_after
         self._work: Final = asyncio.Event()
@@ -106,6 +107,11 @@ class Worker:
 
     def look_for_work(self) -> None:
         self._work.set()
+
+    async def has_room(self) -> bool:
+        """Whether one more may begin at once; known when no claim is under way, which takes some of it."""
+        async with self._claiming:
+            return self.room > 0
 
     async def hold(self, start: Coroutine[Any, Any, T]) -> T:
         """Take a turn to where it is driven, even if who asked for it leaves."""
@@ -207,8 +213,9 @@ class Worker:
 
     async def _claim(self) -> None:
         try:
-            turns = await claim(self.deps.db, self.id, room=self.room)
-            self._claimed.update((turn.run_id, False) for turn in turns)
+            async with self._claiming:
+                turns = await claim(self.deps.db, self.id, room=self.room)
+                self._claimed.update((turn.run_id, False) for turn in turns)
             await asyncio.gather(*map(self._take_over, turns))
         except IntegrityError as error:
             # A new turn of the conversation came between; the one that waits is next.

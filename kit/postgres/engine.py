@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from sqlalchemy import Executable, Row, event, make_url
+from psycopg.errors import ReadOnlySqlTransaction
+from sqlalchemy import ExceptionContext, Executable, Row, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -54,6 +55,7 @@ async def open_db(url: str, *, pool_size: int = _POOL_SIZE) -> AsyncGenerator[Db
         connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "turnlog", **KEEPALIVES},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _leave_demoted)
     try:
         yield Db(engine)
     finally:
@@ -70,6 +72,12 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     poll.register(connection.driver_connection.fileno(), select.POLLIN)
     if poll.poll(0):
         raise DisconnectionError
+
+
+def _leave_demoted(context: ExceptionContext) -> None:
+    """Connect anew where a server takes no writes any more: after a failover, another one does."""
+    if isinstance(context.original_exception, ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 def psycopg_url(url: str) -> str:

@@ -60,8 +60,15 @@ def lengthen(url: str, conversation_id: str, length: int) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
+def until_alone(url: str) -> None:
+    """Until all other sessions are over, for each tells at its end what it has read."""
+    others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    while execute(url, f"SELECT count(*) FROM pg_stat_activity WHERE {others}")[0][0]:
+        pass
+
+
 def read_so_far(url: str) -> Read:
-    """Exact where all other sessions are over: each tells its own at its end."""
+    until_alone(url)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         found = connection.execute(READ).fetchone()
     assert found is not None
@@ -108,8 +115,10 @@ def test_no_more_is_read_of_large_messages_than_a_model_can_take(
     said = take_turn(start_api, "Hello")
     lengthen(database_url, said["conversation_id"], 300)
     execute(database_url, ENLARGE)
+    until_alone(database_url)
     before = execute(database_url, READ_OF_TEXTS)
     take_turn(start_api, "Do you remember?", said["conversation_id"])
+    until_alone(database_url)
     after = execute(database_url, READ_OF_TEXTS)
     # All that there is are over 1,500 blocks.
     assert 0 < after[0][0] - before[0][0] < 300

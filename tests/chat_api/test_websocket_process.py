@@ -59,7 +59,7 @@ def test_who_is_sent_away_goes_on_elsewhere(
             assert closing(idle)[0] == 1012
         heard = [frame for frame in heard + more if "seq" in frame]
     with talking(alice, api) as talk:
-        talk.ask("subscribe", scope="user", after={run_id: heard[-1]["seq"]})
+        talk.say("subscribe", scope="user", after={run_id: heard[-1]["seq"]})
         again.wait()
         again.open()
         heard += talk.to_the_end(run_id)
