@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import os
+import socket
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import Future
@@ -236,6 +237,9 @@ def serve(app: Any, port: int = 0) -> Generator[str]:
         config.load()
         server.lifespan = config.lifespan_class(config)
         await server.startup()
+        for listener in server.servers[0].sockets if server.started else ():
+            # Of what a client does not take, little is out of our hands: some kernels hold 4 MB.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         started.set()
         if not server.should_exit:
             await server.main_loop()
