@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import structlog
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
@@ -34,6 +34,7 @@ _CONCLUDE: Final = text(
                 WHEN cancel_requested AND NOT :is_final THEN 'queued' ELSE CAST(:status AS text)
             END
         WHERE id = :run_id AND attempt = :attempt AND status = 'running'
+            AND (lease_until > now() OR CAST(:status AS text) <> 'failed')
             AND EXISTS (SELECT FROM events WHERE run_id = :run_id AND seq = :last)
         RETURNING id, user_id, status
     ), answer AS (
@@ -136,12 +137,16 @@ async def _until_kept(db: Db, turn: Claim, log: RunLog, parameters: dict[str, An
 
 async def _is_kept(db: Db, turn: Claim, status: str) -> bool:
     """Whether an earlier try did it, whose answer was lost. Raises LeaseLost where none can any more."""
-    state = select(col(Run.attempt), col(Run.status)).where(col(Run.id) == turn.run_id)
+    ended = (col(Run.lease_until) < func.now()).label("ended")
+    state = select(col(Run.attempt), col(Run.status), ended).where(col(Run.id) == turn.run_id)
     async with db() as session:
         found = (await session.execute(state)).one_or_none()
     if found is None or found.attempt != turn.attempt:
         raise LeaseLost
     if found.status == "running":
+        # A process that slept beyond its lease takes its own sleep for a failure of others.
+        if found.ended and status == "failed":
+            raise LeaseLost
         return False
     # One that was to wait for a decision was cancelled meanwhile.
     if found.status in {status, "queued"}:

@@ -50,6 +50,7 @@ _RENEW: Final = text(
     """
     WITH mine AS (
         SELECT id FROM runs WHERE id = ANY(:ids) AND lease_owner = :worker AND status = 'running'
+            AND lease_until > now()
         ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE runs SET lease_until = now() + make_interval(secs => :lease) FROM mine WHERE runs.id = mine.id
@@ -113,7 +114,7 @@ def _claim(row: Row[Any]) -> Claim:
 
 
 async def renew(db: Db, worker: UUID, run_ids: Collection[UUID]) -> dict[UUID, Renewal]:
-    """Renew the leases; those that are not in the answer are lost."""
+    """Renew the leases; those that are not in the answer are lost, as is one that has ended."""
     parameters = {"ids": list(run_ids), "worker": worker, "lease": LEASE_SECONDS}
     rows = await db.run(_RENEW, parameters)
     return {row.id: Renewal(row.attempt, row.cancel_requested) for row in rows}
