@@ -8,13 +8,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from mcp.server.mcpserver import MCPServer
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
 from tests.chat_api.streams import hear
 from tests.chat_api.test_runs import post
-from tests.chat_api.test_takeovers import begin, follow
+from tests.chat_api.test_takeovers import begin, follow, letters
 from tests.model_server import Hold, ModelServer, call, say, serve, stream
 from tests.servers import Person
 
@@ -91,17 +90,7 @@ def test_a_burst_leaves_no_more_turns_live_than_the_setting_says(
 
 def test_a_decision_is_no_sign_of_a_crash(database_url: str, model: ModelServer, person: MakePerson) -> None:
     gate, done = Gate(), list[str]()
-    foreign = MCPServer("foreign")
-
-    @foreign.tool()
-    async def send_letter(to: str) -> str:
-        """Send a letter."""
-        done.append(to)
-        if len(done) == 1:
-            await gate.before(say(""))({})
-        return "sent"
-
-    app = foreign.streamable_http_app(stateless_http=True)
+    app = letters(gate, done)
     with (
         serve(app) as tools,
         running_api(database_url, model.url, mcp_url=f"{tools}/mcp", max_attempts=2) as url,

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
@@ -21,6 +22,21 @@ def begin(person: Person, message: str) -> dict[str, Any]:
 
 def follow(person: Person, run_id: str) -> Any:
     return person.http.stream("GET", f"/api/v1/runs/{run_id}/events", headers={"Accept": SSE})
+
+
+def letters(gate: Gate, done: list[str]) -> Starlette:
+    """Somebody else's tool server, which knows no keys; the first letter waits at the gate, half done."""
+    foreign = MCPServer("foreign")
+
+    @foreign.tool()
+    async def send_letter(to: str) -> str:
+        """Send a letter."""
+        done.append(to)
+        if len(done) == 1:
+            await gate.before(say(""))({})
+        return "sent"
+
+    return foreign.streamable_http_app(stateless_http=True)
 
 
 def test_a_turn_that_keeps_killing_its_server_is_given_up(
@@ -77,17 +93,7 @@ def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
     database_url: str, model: ModelServer, person: MakePerson, *, repeat: bool
 ) -> None:
     gate, done = Gate(), list[str]()
-    foreign = MCPServer("foreign")
-
-    @foreign.tool()
-    async def send_letter(to: str) -> str:
-        """Send a letter."""
-        done.append(to)
-        if len(done) == 1:
-            await gate.before(say(""))({})
-        return "sent"
-
-    app = foreign.streamable_http_app(stateless_http=True)
+    app = letters(gate, done)
     with serve(app) as tools, running_api(database_url, model.url, mcp_url=f"{tools}/mcp") as url:
         alice = person(url)
         model.answers(call("send_letter", to="Bob"), say("Done."))
