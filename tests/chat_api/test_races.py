@@ -80,12 +80,13 @@ def test_a_burst_leaves_no_more_turns_live_than_the_setting_says(
         alice = person(url)
         with ThreadPoolExecutor(12) as pool:
             turns = list(pool.map(begin, [alice] * 12, map(str, range(12))))
-        live = execute(database_url, "SELECT count(*) FROM runs WHERE status = 'running'")
+        [(live,)] = execute(database_url, "SELECT count(*) FROM runs WHERE status = 'running'")
         gate.open()
         for turn in turns:
             with follow(alice, turn["run_id"]) as response:
                 assert hear(response).text == "Well."
-    assert live == [(2,)]
+    # One whose start has just ended may still be counted twice; the rest is claimed within a second.
+    assert 1 <= live <= 2
 
 
 def test_a_decision_is_no_sign_of_a_crash(database_url: str, model: ModelServer, person: MakePerson) -> None:
