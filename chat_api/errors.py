@@ -9,11 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from kit.errors import Problem
+from kit.postgres.errors import AWAY
 
 __all__ = ["ErrorEnvelope", "answer_errors", "envelope"]
 
@@ -59,7 +58,7 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for unavailable in (OperationalError, InterfaceError, InternalError, PoolTimeoutError):
+    for unavailable in AWAY:
         app.add_exception_handler(unavailable, _database)
     app.add_exception_handler(Exception, _bug)
 

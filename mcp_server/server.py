@@ -24,9 +24,9 @@ from mcp_types import (
     TextContent,
 )
 from pydantic import AnyHttpUrl, BaseModel, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
+from kit.postgres.errors import AWAY
 from mcp_server.answers import ANSWERS, Answer, told_plainly
 from mcp_server.confirming import CONFIRM, Unconfirmed, ask, has_agreed
 from mcp_server.context import Deps, ToolContext, deps
@@ -50,7 +50,6 @@ _CACHED: Final[dict[CacheableMethod, CacheHint]] = {
     "prompts/list": _FIXED,
     "resources/templates/list": _FIXED,
 }
-_AWAY: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 _TRY_AGAIN: Final = "turnlog/try-again"
 _FAILED: Final = "{} failed inside the server; try again."
 
@@ -150,7 +149,7 @@ class ToolServer(MCPServer[Deps]):
 
 def _is_away(error: BaseException | None) -> bool:
     """Whether the database could not be reached."""
-    while error is not None and not isinstance(error, _AWAY):
+    while error is not None and not isinstance(error, AWAY):
         error = error.__cause__
     return error is not None
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -51,7 +51,9 @@ class TurnFrames:
     def cancel(self) -> None:
         """Stop the turn, if the server has taken it."""
         if self._run_id is not None:
-            self._http.post(f"/api/v1/runs/{self._run_id}/cancel")
+            # A server that is away hears nothing.
+            with suppress(httpx2.TransportError):
+                self._http.post(f"/api/v1/runs/{self._run_id}/cancel")
 
     def _frames(self) -> Iterator[dict[str, Any]]:
         with self._request() as response:

@@ -12,10 +12,11 @@ from sqlmodel import col
 from chat_api.runs.errors import LeaseLost
 from chat_api.runs.events import Event
 from chat_api.runs.lease import Claim
-from chat_api.runs.log import AWAY, INSERT_ROWS, RunLog
+from chat_api.runs.log import INSERT_ROWS, RunLog
 from chat_api.runs.models import FINAL, Run
 from kit.ids import new_id
 from kit.postgres import Db
+from kit.postgres.errors import AWAY
 
 __all__ = ["End", "Status", "conclude"]
 

@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chat_api.runs.events import Event, cut, parts
 from chat_api.runs.feed import Feed
-from chat_api.runs.log import AWAY, RunLog
+from chat_api.runs.log import RunLog
 from chat_api.runs.signals import Note
 from kit.postgres import Db
+from kit.postgres.errors import AWAY
 
 __all__ = ["Hub", "read"]
 

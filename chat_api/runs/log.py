@@ -13,8 +13,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import Text
 
 from chat_api.runs.errors import LeaseLost
@@ -22,12 +20,10 @@ from chat_api.runs.events import ATTEMPT, Event, Row, to_rows
 from chat_api.runs.feed import Feed
 from chat_api.runs.signals import Note, Work, payloads
 from kit.postgres import Db
+from kit.postgres.errors import AWAY
 from kit.postgres.tables import now
 
-__all__ = ["AWAY", "INSERT_ROWS", "Log", "RunLog"]
-
-AWAY: Final = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
-"""What a database raises that cannot be reached, or takes no writes, as one that was demoted."""
+__all__ = ["INSERT_ROWS", "Log", "RunLog"]
 
 _FLUSH_AFTER: Final = 0.05
 _PAUSE: Final = 0.2

@@ -10,7 +10,6 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chat_api.runs import service
-from chat_api.runs.log import AWAY
 from chat_api.runs.socket_follows import Follows, Stopping
 from chat_api.runs.socket_limits import Limits
 from chat_api.runs.socket_line import Line, TooSlow
@@ -30,6 +29,7 @@ from chat_api.runs.socket_messages import (
 )
 from chat_api.runs.worker import Worker
 from kit.errors import Problem
+from kit.postgres.errors import AWAY
 from kit.tokens import Identity, InvalidToken
 
 __all__ = ["UNAUTHORIZED", "Connection", "Goodbye", "farewell", "receive_text"]

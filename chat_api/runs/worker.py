@@ -19,11 +19,11 @@ from chat_api.runs.hub import Hub
 from chat_api.runs.jobs import Job, background
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
-from chat_api.runs.log import AWAY, Log, RunLog
+from chat_api.runs.log import Log, RunLog
 from chat_api.runs.signals import Cancel, Note, Work, parse
 from chat_api.runs.turn import Live, Stop, TurnDeps, answer, failed, stopped
 from kit.ids import new_id
-from kit.postgres.errors import violated
+from kit.postgres.errors import AWAY, violated
 
 __all__ = ["Drive", "Worker"]
 

@@ -1,9 +1,15 @@
-"""What the database says no to, by the name of the rule."""
+"""What the database says no to, by the name of the rule; and that it is not there."""
+
+from typing import Final
 
 from psycopg import Error
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-__all__ = ["violated"]
+__all__ = ["AWAY", "violated"]
+
+AWAY: Final = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+"""What a database raises that cannot be reached, or takes no writes, as one that was demoted."""
 
 
 def violated(error: IntegrityError) -> str | None:
