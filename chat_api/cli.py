@@ -68,11 +68,16 @@ def token(
         Literal["api", "mcp"], typer.Option("--for", help="The chat API, or the MCP endpoint.")
     ] = "api",
     minutes: Annotated[int, typer.Option(min=1, max=60 * 24 * 30, help="How long it is good for.")] = 60,
+    *,
+    admin: Annotated[bool, typer.Option("--admin", help="With --for api: the token of an admin.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="With --for mcp: good for tools that change nothing.")
+    ] = False,
 ) -> None:
     """Print a token of the built-in issuer, for trying things out."""
     from chat_api.commands.token import token as run  # noqa: PLC0415
 
-    run(user, door, minutes)
+    run(user, door, minutes, admin=admin, read_only=read_only)
 
 
 @app.command()

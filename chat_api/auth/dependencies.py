@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from kit.errors import Problem
 from kit.tokens import Identity, Verifier
 
-__all__ = ["Caller", "PathOwner", "StreamCaller"]
+__all__ = ["Admin", "Caller", "PathOwner", "StreamCaller"]
 
 _bearer = HTTPBearer(auto_error=False, description="A JWT whose `sub` is the user")
 
@@ -23,6 +23,11 @@ class NotYourPath(Problem):
     code = "forbidden"
 
 
+class NotAdmin(Problem):
+    status = 403
+    code = "admin_only"
+
+
 async def _caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Identity:
@@ -33,6 +38,16 @@ async def _caller(
 
 Caller: TypeAlias = Annotated[Identity, Depends(_caller)]
 """The person that the request's token speaks for."""
+
+
+async def _admin(caller: Caller) -> Identity:
+    if not caller.is_admin:
+        raise NotAdmin("Only an admin may do that.")
+    return caller
+
+
+Admin: TypeAlias = Annotated[Identity, Depends(_admin)]
+"""The caller, whose token says that they are an admin."""
 
 
 async def _stream_caller(

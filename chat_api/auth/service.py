@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from kit.tokens import Identity, KeyRing, mint
+from mcp_server.scopes import ALL
 
 __all__ = ["Delegation"]
 
@@ -28,6 +29,7 @@ class Delegation:
             "act": {"sub": _ACTOR},
             "sub_id": {"format": "iss_sub", "iss": identity.issuer, "sub": identity.subject},
             "zoneinfo": identity.zone,
+            "scope": ALL,
         }
         return mint(
             self.keys, subject=identity.subject, audience=self.audience, lifetime=_LIFETIME, claims=claims

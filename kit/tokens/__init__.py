@@ -2,6 +2,6 @@
 
 from kit.tokens.keys import KeyRing, load_keys
 from kit.tokens.mint import mint
-from kit.tokens.verify import Identity, InvalidToken, Verifier
+from kit.tokens.verify import ADMIN, Identity, InvalidToken, Verifier
 
-__all__ = ["Identity", "InvalidToken", "KeyRing", "Verifier", "load_keys", "mint"]
+__all__ = ["ADMIN", "Identity", "InvalidToken", "KeyRing", "Verifier", "load_keys", "mint"]

@@ -13,8 +13,9 @@ from kit.errors import Problem
 from kit.ids import owner_id
 from kit.tokens.keys import BUILT_IN_ISSUER, KeyRing
 
-__all__ = ["Identity", "InvalidToken", "Verifier"]
+__all__ = ["ADMIN", "Identity", "InvalidToken", "Verifier"]
 
+ADMIN: Final = "admin"
 _REQUIRED: Final = ["iss", "aud", "sub", "exp", "iat"]
 _REFUSED_HEADERS: Final = frozenset({"crit", "jku", "jwk", "x5u", "x5c"})
 _LEEWAY_SECONDS: Final = 5
@@ -38,6 +39,12 @@ class Identity:
     @cached_property
     def owner(self) -> UUID:
         return owner_id(self.issuer, self.subject)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the issuer names the person an admin (`roles`, RFC 9068, section 2.2.3.1)."""
+        roles = self.claims.get("roles")
+        return isinstance(roles, list) and ADMIN in roles
 
     @property
     def zone(self) -> str | None:
