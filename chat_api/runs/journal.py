@@ -85,11 +85,11 @@ class Journal:
                     pass
         self._add("attempt", {"attempt": self._run.attempt, "text": self.said})
 
-    def unsure(self, is_repeatable: Callable[[str], bool]) -> ToolStep | None:
+    def unsure(self, repeatable: Collection[str]) -> ToolStep | None:
         """A call that may have happened, may not be repeated without asking, and was not asked about."""
         for step in self._tools.values():
             open_ = step.started and step.outcome is None and step.repeat is None
-            if open_ and not is_repeatable(step.name):
+            if open_ and step.name not in repeatable:
                 return step
         return None
 

@@ -86,7 +86,7 @@ class _Assistant(Agent[ToolUser]):
         user = cast("ToolUser", run_context.context)
         is_last = run_context.usage.requests >= user.rounds - 1
         calls = cast("_Journaled", self.model).journal.calls
-        return [] if is_last or _circles(calls) else user.tools
+        return [] if is_last or _circles(calls) else user.box.tools
 
 
 # To make an agent anew has the SDK look up the types of all its fields.
@@ -103,7 +103,7 @@ async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
 
     Raises a Problem with a name for whatever goes wrong, and LeaseLost.
     """
-    model = _Journaled(task.model, journal, frozenset(tool.name for tool in user.tools))
+    model = _Journaled(task.model, journal, frozenset(tool.name for tool in user.box.tools))
     agent = copy(_ASSISTANT)
     agent.instructions, agent.model = task.instructions, model
     try:

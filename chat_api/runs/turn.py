@@ -74,8 +74,8 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
             raise GaveUp(begun - 1)
         live.chosen = await deps.providers.choose()
         user = _user(deps, live, live.chosen)
-        await deps.tools.equip(user)
-        unsure = live.journal.unsure(deps.tools.is_repeatable)
+        user.box = await deps.tools.equip(user)
+        unsure = live.journal.unsure(user.box.repeatable)
         if unsure is not None:
             return _end(live, "requires_action"), {"step_id": unsure.step_id, "name": unsure.name}
         await drive(await _task(deps, turn, live.chosen), user, live.journal)

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, cast
 
 import anyio
@@ -20,7 +20,7 @@ from chat_api.providers.tool_calls import keepable, told
 from chat_api.tools.connections import Asking, Connection
 from chat_api.tools.errors import ToolServerUnreachable
 
-__all__ = ["ToolBridge", "ToolUser"]
+__all__ = ["ToolBridge", "ToolUser", "Toolbox"]
 
 LIST_PATIENCE: Final = 10.0
 CALL_PATIENCE: Final = 15.0
@@ -55,18 +55,35 @@ class Record(Protocol):
     ) -> Awaitable[dict[str, Any]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What may be called in one run.
+
+    `read_only`: the names of the tools that change nothing. `repeatable`: of those whose call can be made
+    again though it may have happened, because it changes nothing or knows its key.
+    """
+
+    tools: list[Tool] = field(default_factory=list[Tool])
+    read_only: frozenset[str] = frozenset()
+    repeatable: frozenset[str] = frozenset()
+
+    def only(self, names: Collection[str]) -> "Toolbox":
+        """The same with nothing but the tools of these `names`."""
+        return replace(self, tools=[tool for tool in self.tools if tool.name in names])
+
+
 @dataclass(slots=True)
 class ToolUser:
     """Whom the tools of one run work for: the context of the SDK's run.
 
     `token` mints a short-lived token for the tool server; `rounds` bounds the model calls; `record`
-    is told of each call; `tools` are what may be called.
+    is told of each call; `box` has what may be called.
     """
 
     token: Callable[[], str]
     rounds: int
     record: Record
-    tools: list[Tool] = field(default_factory=list[Tool])
+    box: Toolbox = field(default_factory=Toolbox)
 
 
 class ToolBridge:
@@ -74,14 +91,13 @@ class ToolBridge:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._tools: list[Tool] = []
-        self._repeatable: frozenset[str] = frozenset()
+        self._box = Toolbox()
         self._listed_until = 0.0
         self._away = False
         self._listing = anyio.Lock()
 
-    async def equip(self, user: ToolUser) -> None:
-        """Give `user` the tools there are, or were a moment ago; wait for a server that is away.
+    async def equip(self, user: ToolUser) -> Toolbox:
+        """The tools that there are for `user`, or were a moment ago; waits for a server that is away.
 
         Raises ToolServerUnreachable.
         """
@@ -91,13 +107,12 @@ class ToolBridge:
                 async with self._listing:
                     if time.monotonic() >= self._listed_until:
                         await self._renew(user)
-            if self._tools:
-                break
+            if self._box.tools:
+                return self._box
             pause = next(pauses, None) if self._away else None
             if pause is None:
                 raise ToolServerUnreachable
             await anyio.sleep(pause)
-        user.tools = self._tools
 
     async def _renew(self, user: ToolUser) -> None:
         """List the tools anew; a failure is remembered, so that turns do not wait for it one by one."""
@@ -106,8 +121,11 @@ class ToolBridge:
         try:
             with anyio.fail_after(_LIST_TIMEOUT):
                 found = await self._list(asking)
-            self._tools = [self._function_tool(tool) for tool in found]
-            self._repeatable = frozenset(tool.name for tool in found if _is_repeatable(tool))
+            self._box = Toolbox(
+                tools=[self._function_tool(tool) for tool in found],
+                read_only=frozenset(tool.name for tool in found if _is_read_only(tool)),
+                repeatable=frozenset(tool.name for tool in found if _is_repeatable(tool)),
+            )
             lifetime = _LIST_LIFETIME
         except _FAILURES as error:
             _log.warning("tools_not_listed", reason=type(error).__name__, away=asking.away)
@@ -124,10 +142,6 @@ class ToolBridge:
                 cursor = page.next_cursor
                 if cursor is None:
                     return found
-
-    def is_repeatable(self, name: str) -> bool:
-        """Whether a call that may have happened can be done again: it changes nothing, or knows its key."""
-        return name in self._repeatable
 
     def _function_tool(self, tool: McpTool) -> FunctionTool:
         repeatable = _is_repeatable(tool)
@@ -161,7 +175,7 @@ class ToolBridge:
                 outcome, again = _outcome(result), _TRY_AGAIN in (result.meta or {})
             except _FAILURES as error:
                 outcome, again = {"error": _told_of(error)}, asking.away
-            pause = next(pauses, None) if again and self.is_repeatable(name) else None
+            pause = next(pauses, None) if again and name in self._box.repeatable else None
             if pause is None:
                 return outcome
             await anyio.sleep(pause)
@@ -185,6 +199,10 @@ def _told_of(error: Exception) -> Any:
 def _kept(arguments: dict[str, Any]) -> dict[str, Any]:
     kept = keepable(arguments)
     return cast("dict[str, Any]", kept) if isinstance(kept, dict) else {"cut": kept}
+
+
+def _is_read_only(tool: McpTool) -> bool:
+    return tool.annotations is not None and bool(tool.annotations.read_only_hint)
 
 
 def _is_repeatable(tool: McpTool) -> bool:
