@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat_api.agents import service as agents
+from chat_api.agents import routes as agent_routes
 from chat_api.auth import routes as auth_routes
 from chat_api.auth.service import Delegation
 from chat_api.conversations import routes as conversation_routes
@@ -37,6 +37,7 @@ from chat_api.tools.connections import Connection, connect_http, connect_in_proc
 from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
 from kit.tokens import Verifier, load_keys
 from mcp_server.auth import JwtVerifier
+from mcp_server.bearer import Bearer
 from mcp_server.server import ToolServer, create_server
 from mcp_server.setup import deps_from, http_app, verifier_from
 
@@ -51,6 +52,8 @@ _ROUTERS: Final = (
     auth_routes.router,
     health_router,
 )
+# Under /api/v1, and under /api for clients of an older contract.
+_RESOURCES: Final = (agent_routes.router,)
 
 
 class State(TypedDict):
@@ -90,6 +93,9 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
     answer_errors(app)
     for router in _ROUTERS:
         app.include_router(router)
+    for router in _RESOURCES:
+        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api", include_in_schema=False)
     # Routes, not a mount: MCP clients do not follow the redirect of a mount to its trailing slash.
     for path in ("/mcp", "/.well-known/oauth-protected-resource/mcp"):
         app.router.routes.append(Route(path, endpoint=_McpDoor()))
@@ -111,7 +117,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
             allow_origins=settings.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            expose_headers=["X-Request-ID", "Retry-After", "WWW-Authenticate"],
         )
         stack.append(cors)
     return stack
@@ -124,18 +130,14 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     db = await stack.enter_async_context(open_db(url))
     keys = await load_keys(db)
     guard = verifier_from(settings, keys)
-    server = create_server(
-        deps_from(settings, db, local=False),
-        verifier=guard,
-        public_url=settings.public_address(settings.api_host, settings.api_port),
-    )
-    mcp = http_app(server, settings)
+    server = create_server(deps_from(settings, db, local=False))
+    address = settings.public_address(settings.api_host, settings.api_port)
+    mcp = http_app(server, settings, Bearer(guard, address))
     await stack.enter_async_context(server.session_manager.run())
     found = configured(settings, as_provider(local) if local else None)
     providers = Providers(found, named=settings.default_provider is not None)
     deps = TurnDeps(
         db=db,
-        agent=agents.DEFAULT,
         providers=providers,
         catalogue=await stack.enter_async_context(open_catalogue(settings.provider_timeout)),
         tools=ToolBridge(await _connect(settings, server, guard, stack)),

@@ -1,33 +1,125 @@
-"""The default assistant."""
+"""Keeping agents: each change is a new version."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
 
-__all__ = ["DEFAULT", "AgentConfig"]
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
+from chat_api.agents.config import DEFAULT, AgentConfig
+from chat_api.agents.errors import AgentChanged, AgentNotFound
+from chat_api.agents.models import Agent, AgentVersion
+from chat_api.auth.service import meet
+from kit.postgres import Db
+from kit.postgres.tables import now
+from kit.tokens import Identity
 
-@dataclass(frozen=True, slots=True)
-class AgentConfig:
-    name: str
-    instructions: str
-
-    def instructions_for(self, zone_name: str) -> str:
-        """The instructions with today's date, which changes once a day so that prompt caches hold."""
-        try:
-            zone = ZoneInfo(zone_name)
-        except (ZoneInfoNotFoundError, ValueError):
-            zone = ZoneInfo("UTC")
-        today = datetime.now(zone)
-        return f"{self.instructions}\nToday is {today:%A}, {today.day} {today:%B %Y}. Time zone: {zone.key}."
+__all__ = ["AgentRef", "agent_of", "change", "create", "delete", "find", "get_owned", "list_agents"]
 
 
-DEFAULT: Final = AgentConfig(
-    name="Assistant",
-    instructions=(
-        "You are Turnlog, the user's assistant. You keep their todos and files, and you calculate, tell the "
-        "time and search the web. Use a tool for anything that a tool can do or knows better than you. "
-        "Then answer briefly from its result, and if it failed, say so."
-    ),
-)
+class AgentRef(NamedTuple):
+    """One version of an agent."""
+
+    id: UUID
+    version: int
+
+
+async def create(db: Db, identity: Identity, name: str, config: AgentConfig) -> Agent:
+    agent = Agent(user_id=identity.owner, name=name, config=config.model_dump(mode="json"))
+    async with db.begin() as session:
+        await meet(session, identity)
+        session.add(agent)
+        await session.flush()
+        session.add(_version(agent))
+    return agent
+
+
+async def find(db: Db, user_id: UUID, agent_id: UUID) -> Agent:
+    """One's own agent. Raises AgentNotFound for an id that is unknown or somebody else's."""
+    async with db() as session:
+        return await get_owned(session, user_id, agent_id)
+
+
+async def get_owned(session: AsyncSession, user_id: UUID, agent_id: UUID, *, lock: bool = False) -> Agent:
+    """One's own agent. Raises AgentNotFound for an id that is unknown or somebody else's."""
+    agent = await session.get(Agent, agent_id, with_for_update=lock or None)
+    if agent is None or agent.user_id != user_id:
+        raise AgentNotFound
+    return agent
+
+
+async def list_agents(db: Db, user_id: UUID, *, limit: int, offset: int) -> tuple[Sequence[Agent], int]:
+    """A page of one's own agents, the newest first, and how many there are."""
+    mine = col(Agent.user_id) == user_id
+    page = select(Agent).where(mine).order_by(col(Agent.id).desc()).limit(limit).offset(offset)
+    async with db() as session:
+        total = await session.scalar(select(func.count()).select_from(Agent).where(mine))
+        return list(await session.scalars(page)), total or 0
+
+
+async def change(
+    db: Db,
+    user_id: UUID,
+    agent_id: UUID,
+    changed: Callable[[AgentConfig], AgentConfig],
+    *,
+    name: str | None = None,
+    expected: int | None = None,
+) -> Agent:
+    """Make a new version of the agent, unless it would be the same.
+
+    `expected` is the version that the change was made to. Raises AgentNotFound, AgentChanged.
+    """
+    async with db.begin() as session:
+        agent = await get_owned(session, user_id, agent_id, lock=True)
+        if expected is not None and expected != agent.version:
+            raise AgentChanged(agent.version)
+        config = changed(AgentConfig.model_validate(agent.config)).model_dump(mode="json")
+        renamed = agent.name if name is None else name
+        if (renamed, config) != (agent.name, agent.config):
+            agent.name, agent.config = renamed, config
+            agent.version += 1
+            agent.updated_at = now()
+            session.add(_version(agent))
+    return agent
+
+
+async def delete(db: Db, user_id: UUID, agent_id: UUID) -> None:
+    """Delete the agent with its versions; a run of it that is live and is taken over fails.
+
+    Raises AgentNotFound.
+    """
+    async with db.begin() as session:
+        await session.delete(await get_owned(session, user_id, agent_id, lock=True))
+
+
+async def agent_of(db: Db, user_id: UUID, ref: AgentRef | None) -> AgentConfig:
+    """What a run of this version is told; the default assistant where there is none.
+
+    Raises AgentNotFound where it was deleted.
+    """
+    if ref is None:
+        return DEFAULT
+    wanted = select(col(AgentVersion.config)).where(
+        col(AgentVersion.agent_id) == ref.id,
+        col(AgentVersion.version) == ref.version,
+        col(AgentVersion.user_id) == user_id,
+    )
+    rows = await db.run(wanted, {})
+    if not rows:
+        raise AgentNotFound
+    config: dict[str, Any] = rows[0].config
+    return AgentConfig.model_validate(config)
+
+
+def _version(agent: Agent) -> AgentVersion:
+    return AgentVersion(
+        agent_id=agent.id,
+        version=agent.version,
+        user_id=agent.user_id,
+        name=agent.name,
+        config=agent.config,
+        created_at=agent.updated_at,
+    )

@@ -1,16 +1,27 @@
-"""Tokens that speak for a user elsewhere."""
+"""Knowing people, and speaking for them elsewhere."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_api.auth.models import User
+from kit.postgres.tables import now
 from kit.tokens import Identity, KeyRing, mint
 from mcp_server.scopes import ALL
 
-__all__ = ["Delegation"]
+__all__ = ["Delegation", "meet"]
 
 _LIFETIME: Final = timedelta(seconds=60)
 _ACTOR: Final = "turnlog-chat"
+
+
+async def meet(session: AsyncSession, identity: Identity) -> None:
+    """Know the person from now on, if we do not yet."""
+    person = {"id": identity.owner, "issuer": identity.issuer, "subject": identity.subject}
+    await session.execute(insert(User).values(person | {"created_at": now()}).on_conflict_do_nothing())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,16 @@ import re
 from math import isfinite
 from typing import Any, Final, cast
 
-__all__ = ["LONGEST_RESULT", "NOT_JSON", "clean_text", "is_object", "keepable", "told", "usable_arguments"]
+__all__ = [
+    "LONGEST_RESULT",
+    "NOT_JSON",
+    "UNUSABLE",
+    "clean_text",
+    "is_object",
+    "keepable",
+    "told",
+    "usable_arguments",
+]
 
 NOT_JSON: Final = "not_json"
 """The one argument of a call whose arguments cannot be used: what goes back to a model must be JSON."""
@@ -13,7 +22,9 @@ NOT_JSON: Final = "not_json"
 LONGEST_RESULT: Final = 50_000
 """Characters of a result that are kept, and told, at most."""
 
-_REFUSED: Final = json.dumps({NOT_JSON: True})
+UNUSABLE: Final = json.dumps({NOT_JSON: True})
+"""Such arguments."""
+
 _DEEPEST: Final = 100
 _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -22,6 +33,10 @@ def told(call: dict[str, Any], *, longest: int = LONGEST_RESULT) -> str:
     """What a model is told that `call` came to, in `longest` characters at most."""
     error = call.get("error")
     text = str(error) if error else json.dumps(call.get("result"), ensure_ascii=False)
+    if call.get("changed"):
+        # The model still has before it what it had asked for.
+        arguments = json.dumps(call["args"], ensure_ascii=False)
+        text = f"The user had the call made with these arguments instead: {arguments}\n{text}"
     return _cut(text, longest)
 
 
@@ -71,9 +86,9 @@ def usable_arguments(text: str) -> str:
         kept = json.dumps(value, ensure_ascii=False, allow_nan=False)
         kept.encode()
     except (ValueError, RecursionError):
-        return _REFUSED
+        return UNUSABLE
     usable = isinstance(value, dict) and not _NUL.search(kept) and not _is_deep(value)
-    return text if usable else _REFUSED
+    return text if usable else UNUSABLE
 
 
 def _is_deep(value: Any, left: int = _DEEPEST) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Conversation
 from chat_api.conversations.service import ConversationNotFound
 from chat_api.runs.errors import ConversationBusy, KeyReused
@@ -29,13 +30,14 @@ IfBusy: TypeAlias = Literal["reject", "enqueue", "interrupt"]
 _MOST_QUEUED: Final = 20
 _RUN: Final = """
     INSERT INTO runs (id, user_id, conversation_id, position, status, attempt, lease_owner, lease_until,
-        cancel_requested, idempotency_key, request_hash, timezone, folded, created_at)
+        cancel_requested, idempotency_key, request_hash, timezone, agent_id, agent_version, folded,
+        created_at)
 """
 _RUN_VALUES: Final = """
     CASE WHEN runs_now THEN 'running' ELSE 'queued' END, runs_now::int,
     CASE WHEN runs_now THEN CAST(:worker AS uuid) END,
     CASE WHEN runs_now THEN now() + make_interval(secs => :lease) END,
-    false, :key, :request_hash, :timezone, false, :at
+    false, :key, :request_hash, :timezone, CAST(:agent_id AS uuid), CAST(:agent_version AS int), false, :at
 """
 _EVENT: Final = """
     INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
@@ -90,13 +92,14 @@ _LOCK: Final = text("SELECT FROM conversations WHERE id = :conversation_id FOR N
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the user says, and how the turn is to be taken.
+    """What the user says, and how the turn is to be taken: by which agent, if not the default one.
 
     `key` makes the turn the same however often it is sent; `request_hash` tells whether it is.
     """
 
     content: str
     conversation_id: UUID | None = None
+    agent: AgentRef | None = None
     if_busy: IfBusy = "reject"
     key: str | None = None
     request_hash: bytes | None = None
@@ -136,6 +139,8 @@ async def acknowledge(
         "key": message.key,
         "request_hash": message.request_hash,
         "timezone": identity.zone,
+        "agent_id": message.agent and message.agent.id,
+        "agent_version": message.agent and message.agent.version,
         "content": message.content,
         "data": data,
         "at": at,

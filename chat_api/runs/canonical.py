@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chat_api.runs.events import Event
-from chat_api.runs.schemas import Usage
+from chat_api.runs.schemas import ApprovalRequest, Usage
 
 __all__ = ["EventOut", "EventPage", "page_of"]
 
@@ -53,11 +53,13 @@ class StepStarted(_Step):
 
 
 class StepUpdated(_Event):
-    """The user has decided whether a call that may have happened is repeated."""
+    """The user has decided about a call: `arguments` are those that they put in place of the model's."""
 
     type: Literal["step.updated"]
     step_id: str
-    repeat: bool
+    decision: Literal["approve", "reject"]
+    reason: str | None = None
+    arguments: dict[str, Any] | None = None
 
 
 class StepFinished(_Step):
@@ -65,6 +67,7 @@ class StepFinished(_Step):
     latency_ms: float
     result: Any = None
     error: str | None = None
+    changed: bool | None = Field(default=None, description="The user has put in other arguments")
     input_tokens: int | None = None
     output_tokens: int | None = None
     estimated: bool | None = None
@@ -77,13 +80,11 @@ class UsageSoFar(_Event, Usage):
     type: Literal["usage"]
 
 
-class ApprovalRequested(_Event):
-    """A tool call was interrupted and may have happened; the run waits for a decision."""
+class ApprovalRequested(_Event, ApprovalRequest):
+    """The run waits for a decision about a call."""
 
     type: Literal["approval.requested"]
     conversation_id: UUID
-    step_id: str
-    name: str
 
 
 class _End(_Event):

@@ -1,6 +1,7 @@
 """The chat endpoints: a turn in, its answer out, whole or as it comes."""
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
@@ -66,13 +67,14 @@ async def chat_with_agent(
     request: Request,
     caller: Caller,
     worker: Working,
-    agent_id: Literal["default"],  # noqa: ARG001
+    agent_id: UUID | Literal["default"],
     body: AgentChatRequest,
     idempotency_key: _Key = None,
     prefer: _Prefer = "",
 ) -> Response | ChatResponse:
     """The same with the agent in the path; the answer comes as NDJSON unless asked for otherwise."""
     wire = wanted_wire(request) or (NDJSON if body.stream else None)
+    body = body.model_copy(update={"agent_id": agent_id})
     return await _chat(caller, worker, body, idempotency_key, wire, prefer)
 
 

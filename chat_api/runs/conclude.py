@@ -1,6 +1,7 @@
 """The last transaction of a turn, one statement: its answer, its state and its last event."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -63,7 +64,10 @@ _CONCLUDE: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a turn ended. `text` and `tool_calls` are what was said and done, whatever the `status`."""
+    """How a turn ended. `text` and `tool_calls` are what was said and done, whatever the `status`.
+
+    `requests` are the calls that the user is to decide about before it goes on.
+    """
 
     status: Status
     text: str = ""
@@ -72,12 +76,16 @@ class End:
     error: dict[str, Any] | None = None
     provider: str | None = None
     model: str | None = None
+    requests: tuple[dict[str, Any], ...] = ()
 
 
-async def conclude(db: Db, turn: Claim, log: RunLog, end: End, last: dict[str, Any]) -> tuple[Event, bool]:
+async def conclude(
+    db: Db, turn: Claim, log: RunLog, end: End, last: dict[str, Any]
+) -> tuple[Sequence[Event], bool]:
     """Keep how the turn ended, with what its log still has to write and the last event, of data `last`.
 
-    Returns that event, which no reader has seen yet, and whether another turn of the conversation waits.
+    Returns that event, or those of its requests, which no reader has seen yet; and whether another turn of
+    the conversation waits.
     Raises LeaseLost where another attempt has the run, or the database is away for too long.
     """
     message_id = new_id()
@@ -88,8 +96,10 @@ async def conclude(db: Db, turn: Claim, log: RunLog, end: End, last: dict[str, A
         "usage": end.usage,
         **last,
     }
-    kind = "approval.requested" if end.status == "requires_action" else f"run.{end.status}"
-    event = log.make(kind, data)
+    if end.status == "requires_action":
+        events = [log.make("approval.requested", data | request) for request in end.requests]
+    else:
+        events = [log.make(f"run.{end.status}", data)]
     parameters: dict[str, Any] = {
         "run_id": turn.run_id,
         "attempt": turn.attempt,
@@ -105,12 +115,12 @@ async def conclude(db: Db, turn: Claim, log: RunLog, end: End, last: dict[str, A
         "content": end.text,
         "tool_calls": list(end.tool_calls),
         "answered": answered and end.status in FINAL,
-        "at": event.at,
+        "at": events[-1].at,
     }
     try:
         async with asyncio.timeout(_PATIENCE), log.lock:
-            log.take(event)
-            return event, await _until_kept(db, turn, log, parameters)
+            log.take(*events)
+            return events, await _until_kept(db, turn, log, parameters)
     except TimeoutError as error:
         raise LeaseLost from error
 

@@ -1,17 +1,15 @@
-"""What users do to runs: cancel them, decide for them."""
+"""Cancelling runs."""
 
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import text
 
-from chat_api.runs.errors import NothingToDecide
 from chat_api.runs.events import ATTEMPT
 from kit.postgres import Db
 from kit.postgres.tables import now
 
-__all__ = ["cancel", "cancel_all", "decide"]
+__all__ = ["cancel", "cancel_all"]
 
 # One UPDATE, which decides anew where it had to wait for a claim or for the end of an attempt.
 _CANCEL: Final = """
@@ -45,28 +43,6 @@ _CANCEL: Final = """
     )
     SELECT count(*) FROM told
 """
-_DECIDE: Final = text(
-    f"""
-    WITH decided AS (
-        UPDATE runs SET status = 'queued', attempt = attempt + 1
-        WHERE user_id = :user_id AND id = :run_id AND status = 'requires_action' AND EXISTS (
-            SELECT FROM events WHERE run_id = :run_id AND type = 'approval.requested'
-                AND data @> jsonb_build_object('step_id', CAST(:step_id AS text))
-                AND seq > CAST(runs.attempt AS bigint) * {ATTEMPT}
-        )
-        RETURNING id, user_id, conversation_id, attempt
-    ), added AS (
-        INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
-        SELECT id, seq, seq, user_id, 'step.updated', :data, :at
-        FROM (SELECT *, CAST(attempt AS bigint) * {ATTEMPT} + 1 AS seq FROM decided) AS decided
-    ), told AS (
-        SELECT pg_notify('turnlog', 'w') FROM decided
-    )
-    SELECT count(*) AS told FROM told
-    """  # noqa: S608
-).bindparams(bindparam("data", type_=JSONB))
-
-
 _CANCEL_ONE: Final = text(_CANCEL.format(which="id = :run_id", first=ATTEMPT + 1))
 _CANCEL_ALL: Final = text(
     _CANCEL.format(
@@ -87,20 +63,3 @@ async def cancel_all(db: Db, user_id: UUID, conversation_id: UUID, *, but: str |
     """The same for every run of a conversation that is not over; for none where there is one of key `but`."""
     parameters = {"user_id": user_id, "conversation_id": conversation_id, "but": but, "at": now()}
     await db.run(_CANCEL_ALL, parameters)
-
-
-async def decide(db: Db, user_id: UUID, run_id: UUID, step_id: str, *, repeat: bool) -> None:
-    """Let the run go on, with the call of this step done again, or left as it is.
-
-    Raises NothingToDecide where the run does not wait for that.
-    """
-    parameters = {
-        "user_id": user_id,
-        "run_id": run_id,
-        "step_id": step_id,
-        "data": {"step_id": step_id, "repeat": repeat},
-        "at": now(),
-    }
-    rows = await db.run(_DECIDE, parameters)
-    if not rows[0].told:
-        raise NothingToDecide

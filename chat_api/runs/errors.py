@@ -1,5 +1,6 @@
 """What can keep a turn from being answered."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,20 @@ __all__ = [
     "RunNotFound",
     "TooManyRounds",
     "TurnFailed",
+    "Waiting",
 ]
 
 
 class LeaseLost(Exception):
     """Another attempt has the run, or may have: this one is to stop."""
+
+
+class Waiting(Exception):
+    """The user is to decide about these calls before the run goes on."""
+
+    def __init__(self, requests: tuple[dict[str, Any], ...]) -> None:
+        super().__init__()
+        self.requests = requests
 
 
 class ConversationBusy(Problem):
@@ -76,10 +86,11 @@ class ActionRequired(Problem):
     status = 409
     code = "requires_action"
 
-    def __init__(self, run_id: UUID) -> None:
+    def __init__(self, run_id: UUID, requests: Sequence[dict[str, Any]]) -> None:
+        names = ", ".join(dict.fromkeys(str(request["name"]) for request in requests))
         super().__init__(
-            "A tool call was interrupted and may have happened; say whether it is to be repeated.",
-            details={"run_id": str(run_id)},
+            f"The assistant waits for your decision about: {names}.",
+            details={"run_id": str(run_id), "requests": requests},
         )
 
 

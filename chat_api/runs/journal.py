@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from chat_api.providers.completions import Completion, FunctionCall
+from chat_api.providers.tool_calls import UNUSABLE
 from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
 from chat_api.runs.log import Log, RunLog
 from kit.errors import Problem
@@ -15,21 +16,35 @@ __all__ = ["Journal", "ToolStep"]
 _BETWEEN: Final = "\n\n"
 _INTERRUPTED: Final = "The call was interrupted; it may or may not have happened."
 _LEFT: Final = "The call was interrupted, may have happened, and the user decided not to repeat it."
+_REJECTED: Final = "The user did not allow this call, so it was not made."
 _UNKNOWN: Final = "There is no such tool."
 
+Perform: TypeAlias = Callable[[str, dict[str, Any] | None], Awaitable["Call"]]
 Ask: TypeAlias = Callable[[Callable[[str], None]], Awaitable[Completion]]
 Call: TypeAlias = dict[str, Any]
 
 
 @dataclass(slots=True)
 class ToolStep:
-    """A call that the model wants. `repeat` is what the user decided about one that may have happened."""
+    """A call that the model wants, with its `wanted` arguments as JSON.
+
+    `started`: it may have happened. `approved` is what the user decided since, with a `reason`, and `changed`
+    the arguments that they put in place of the model's.
+    """
 
     step_id: str
     name: str
+    wanted: str
     started: bool = False
     outcome: Call | None = None
-    repeat: bool | None = None
+    approved: bool | None = None
+    reason: str | None = None
+    changed: dict[str, Any] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be done, and the user has not decided about it."""
+        return self.outcome is None and self.approved is None
 
 
 class Journal:
@@ -76,22 +91,30 @@ class Journal:
                     self._keep(int(event.data["step_id"]), _completion(event.data))
                 case "step.started", "tool":
                     step = self._step(event.data["step_id"])
-                    step.started, step.repeat = True, None
+                    step.started, step.approved = True, None
                 case "step.finished", "tool":
                     self._step(event.data["step_id"]).outcome = _outcome(event.data)
                 case "step.updated", None:
-                    self._step(event.data["step_id"]).repeat = event.data["repeat"]
+                    _decide(self._step(event.data["step_id"]), event.data)
                 case _:
                     pass
         self._add("attempt", {"attempt": self._run.attempt, "text": self.said})
 
-    def unsure(self, repeatable: Collection[str]) -> ToolStep | None:
-        """A call that may have happened, may not be repeated without asking, and was not asked about."""
-        for step in self._tools.values():
-            open_ = step.started and step.outcome is None and step.repeat is None
-            if open_ and step.name not in repeatable:
-                return step
-        return None
+    def unsure(self, repeatable: Collection[str]) -> list[ToolStep]:
+        """Calls that may have happened, may not be repeated without asking, and were not asked about."""
+        return [
+            step
+            for step in self._tools.values()
+            if step.started and step.is_open and step.name not in repeatable
+        ]
+
+    def unapproved(self, asks: Callable[[str], bool]) -> list[ToolStep]:
+        """Calls of tools that the user is asked about before they are made, and was not yet."""
+        return [
+            step
+            for step in self._tools.values()
+            if not step.started and step.is_open and asks(step.name) and step.wanted != UNUSABLE
+        ]
 
     async def ask(self, model: str, ask: Ask, known_tools: Collection[str]) -> Completion:
         """Have the model called, unless it was; keep what it wants done before anything is done.
@@ -128,7 +151,7 @@ class Journal:
         self,
         call_id: str,
         arguments: dict[str, Any],
-        perform: Callable[[str], Awaitable[Call]],
+        perform: Perform,
         *,
         repeatable: bool,
     ) -> Call:
@@ -139,17 +162,21 @@ class Journal:
         step = self._tools[call_id]
         if step.outcome is not None:
             return step.outcome
-        if step.repeat is False:
-            step.outcome = {"tool": step.name, "args": arguments, "result": None, "error": _LEFT}
+        if step.approved is False:
+            error = _LEFT if step.started else _REJECTED
+            error += f" They said: {step.reason}" if step.reason else ""
+            step.outcome = {"tool": step.name, "args": arguments, "result": None, "error": error}
             self._add("step.finished", _tool_data(step.step_id, step.outcome))
             return step.outcome
-        self._start({"step_id": step.step_id, "kind": "tool", "name": step.name, "arguments": arguments})
+        shown = arguments if step.changed is None else step.changed
+        self._start({"step_id": step.step_id, "kind": "tool", "name": step.name, "arguments": shown})
         step.started = True
         if not repeatable:
             # The next attempt must know that this may have happened.
             await self._log.commit(self._run)
-        step.outcome = await perform(f"{self._run.run_id}:{step.step_id}")
-        self._finish(step.step_id, result=step.outcome["result"], error=step.outcome["error"])
+        step.outcome = await perform(f"{self._run.run_id}:{step.step_id}", step.changed)
+        also = {"changed": True} if step.changed is not None else {}
+        self._finish(step.step_id, result=step.outcome["result"], error=step.outcome["error"], **also)
         if not repeatable:
             await self._log.commit(self._run)
         return step.outcome
@@ -181,7 +208,7 @@ class Journal:
         if completion.text:
             self._texts.append(completion.text)
         for index, call in enumerate(completion.calls, 1):
-            self._tools[call.call_id] = ToolStep(f"{number}.{index}", call.name)
+            self._tools[call.call_id] = ToolStep(f"{number}.{index}", call.name, call.arguments)
 
     def _step(self, step_id: str) -> ToolStep:
         return next(step for step in self._tools.values() if step.step_id == step_id)
@@ -218,13 +245,19 @@ def _tool_data(step_id: str, call: Call) -> dict[str, Any]:
     }
 
 
+def _decide(step: ToolStep, data: dict[str, Any]) -> None:
+    step.approved = data["decision"] == "approve"
+    step.reason = data.get("reason")
+    step.changed = data.get("arguments") or step.changed
+
+
 def _outcome(data: dict[str, Any]) -> Call:
     return {
         "tool": data["name"],
         "args": data["arguments"],
         "result": data.get("result"),
         "error": data.get("error"),
-    }
+    } | ({"changed": True} if data.get("changed") else {})
 
 
 def _output(completion: Completion) -> dict[str, Any]:

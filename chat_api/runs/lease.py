@@ -13,6 +13,7 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
+from chat_api.agents.service import AgentRef
 from kit.postgres import Db
 
 __all__ = ["HEARTBEAT_SECONDS", "LEASE_SECONDS", "Claim", "Renewal", "claim", "hand_over", "renew"]
@@ -40,7 +41,8 @@ _CLAIM: Final = text(
         RETURNING runs.*
     )
     SELECT taken.id, taken.user_id, taken.conversation_id, taken.position, taken.attempt, taken.timezone,
-        taken.cancel_requested, users.issuer, users.subject, messages.content
+        taken.agent_id, taken.agent_version, taken.cancel_requested, users.issuer, users.subject,
+        messages.content
     FROM taken JOIN users ON users.id = taken.user_id
     JOIN messages ON messages.user_id = taken.user_id
         AND messages.conversation_id = taken.conversation_id AND messages.position = taken.position
@@ -83,6 +85,7 @@ class Claim:
     attempt: int
     content: str
     timezone: str | None = None
+    agent: AgentRef | None = None
     cancel_requested: bool = False
 
 
@@ -109,6 +112,7 @@ def _claim(row: Row[Any]) -> Claim:
         attempt=row.attempt,
         content=row.content,
         timezone=row.timezone,
+        agent=None if row.agent_id is None else AgentRef(row.agent_id, row.agent_version),
         cancel_requested=row.cancel_requested,
     )
 

@@ -77,6 +77,8 @@ class Run(Table, table=True):
     idempotency_key: str | None = Field(default=None, sa_type=Text)
     request_hash: bytes | None = Field(default=None, sa_type=LargeBinary)
     timezone: str | None = Field(default=None, sa_type=Text)
+    agent_id: UUID | None = None
+    agent_version: int | None = None
     provider: str | None = Field(default=None, sa_type=Text)
     model: str | None = Field(default=None, sa_type=Text)
     usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))

@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from chat_api.auth.dependencies import Caller, StreamCaller
 from chat_api.runs import service
 from chat_api.runs.canonical import EventPage, page_of
+from chat_api.runs.decisions import Decision, pending
 from chat_api.runs.hub import read
 from chat_api.runs.models import FINAL
-from chat_api.runs.schemas import Approval, RunList, RunOut, StepList
+from chat_api.runs.schemas import Approval, ApprovalList, ApprovalRequest, RunList, RunOut, StepList
 from chat_api.runs.steps import steps_of
 from chat_api.runs.streaming import RunStream
 from chat_api.runs.wire import NDJSON, SSE, Wire
@@ -107,8 +108,16 @@ async def cancel(caller: Caller, worker: Working, run_id: UUID) -> RunOut:
     return RunOut.model_validate(run, from_attributes=True)
 
 
+@router.get("/{run_id}/approvals")
+async def list_approvals(caller: Caller, worker: Working, run_id: UUID) -> ApprovalList:
+    """The calls that the run waits for a decision about; none where it does not wait."""
+    await service.get_owned(worker.deps.db, caller.owner, run_id)
+    found = await pending(worker.deps.db, run_id)
+    return ApprovalList(requests=[ApprovalRequest.model_validate(request) for request in found])
+
+
 @router.post("/{run_id}/approvals")
 async def decide(caller: Caller, worker: Working, run_id: UUID, decision: Approval) -> RunOut:
-    """Let a run that waits for it go on: with the call that may have happened made again, or not."""
-    run = await service.decide(worker, caller.owner, run_id, decision.step_id, repeat=decision.repeat)
+    """Decide about a call that the run waits for. It goes on once all are decided. Safe to repeat."""
+    run = await service.decide(worker, caller.owner, run_id, Decision(**decision.model_dump()))
     return RunOut.model_validate(run, from_attributes=True)

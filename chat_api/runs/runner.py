@@ -24,12 +24,14 @@ from agents import (
 )
 from typing_extensions import override
 
+from chat_api.agents.config import AgentConfig
 from chat_api.conversations.history import Item
 from chat_api.providers.chat_model import ChatModel, model_response
 from chat_api.providers.errors import ProviderFailed
-from chat_api.runs.errors import LeaseLost, TooManyRounds, TurnFailed
+from chat_api.runs.approvals import ask_if_needed
+from chat_api.runs.errors import LeaseLost, TooManyRounds, TurnFailed, Waiting
 from chat_api.runs.journal import Journal
-from chat_api.tools.bridge import ToolUser
+from chat_api.tools.bridge import Toolbox, ToolUser
 from kit.errors import Problem
 
 __all__ = ["Task", "drive"]
@@ -42,6 +44,7 @@ _RUN_CONFIG: Final = RunConfig(tracing_disabled=True, tool_not_found_behavior="r
 class Task:
     """What one turn is to be driven with."""
 
+    agent: AgentConfig
     instructions: str
     items: Sequence[Item]
     model: ChatModel
@@ -50,10 +53,11 @@ class Task:
 class _Journaled(Model):
     """The model as the SDK sees it: each call is a step of the journal."""
 
-    def __init__(self, model: ChatModel, journal: Journal, known: frozenset[str]) -> None:
-        """`known` are the tools that there are, whether they are offered or not."""
-        self._model: Final = model
-        self._known: Final = known
+    def __init__(self, task: Task, journal: Journal, box: Toolbox) -> None:
+        """`box` has the tools that there are, whether they are offered or not."""
+        self._task: Final = task
+        self._box: Final = box
+        self._known: Final = frozenset(tool.name for tool in box.tools)
         self.journal: Final = journal
 
     @override
@@ -66,8 +70,11 @@ class _Journaled(Model):
         *_: Any,
         **__: Any,
     ) -> ModelResponse:
-        ask = partial(self._model.reply, system_instructions, input, model_settings, tools)
-        return model_response(await self.journal.ask(self._model.name, ask, self._known))
+        model = self._task.model
+        ask = partial(model.reply, system_instructions, input, model_settings, tools)
+        completion = await self.journal.ask(model.name, ask, self._known)
+        ask_if_needed(self.journal, self._task.agent, self._box)
+        return model_response(completion)
 
     @override
     def stream_response(self, *_: Any, **__: Any) -> NoReturn:
@@ -101,9 +108,9 @@ def _circles(calls: Sequence[dict[str, Any]]) -> bool:
 async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
     """Let the model answer, calling tools as `user`; the `journal` says what came of it.
 
-    Raises a Problem with a name for whatever goes wrong, and LeaseLost.
+    Raises a Problem with a name for whatever goes wrong, Waiting, and LeaseLost.
     """
-    model = _Journaled(task.model, journal, frozenset(tool.name for tool in user.box.tools))
+    model = _Journaled(task, journal, user.box)
     agent = copy(_ASSISTANT)
     agent.instructions, agent.model = task.instructions, model
     try:
@@ -114,7 +121,7 @@ async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
             max_turns=user.rounds,
             run_config=_RUN_CONFIG,
         )
-    except LeaseLost:
+    except (LeaseLost, Waiting):
         raise
     except Exception as error:
         raise _named(error, user.rounds) from error

@@ -1,17 +1,21 @@
 """Turns and runs on the wire."""
 
+import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from chat_api.conversations.schemas import ToolCall
+from chat_api.providers.tool_calls import UNUSABLE, keepable, usable_arguments
 
 __all__ = [
     "AcceptedData",
     "AgentChatRequest",
     "Approval",
+    "ApprovalList",
+    "ApprovalRequest",
     "ChatAccepted",
     "ChatData",
     "ChatRequest",
@@ -26,12 +30,22 @@ __all__ = [
 _LONGEST_MESSAGE = 100_000
 
 
-def _sayable(text: str) -> str:
+def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("NUL characters cannot be kept")
+    return text
+
+
+def _sayable(text: str) -> str:
     if not text.strip():
         raise ValueError("the message is empty")
-    return text
+    return _storable(text)
+
+
+def _keepable(arguments: dict[str, Any]) -> dict[str, Any]:
+    if usable_arguments(json.dumps(arguments)) == UNUSABLE or keepable(arguments) != arguments:
+        raise ValueError("they are too long, nested too deeply, or have NUL characters")
+    return arguments
 
 
 class ChatRequest(BaseModel):
@@ -46,7 +60,7 @@ class ChatRequest(BaseModel):
     conversation_id: UUID | None = Field(
         default=None, description="Conversation to go on with; left out: a new one"
     )
-    agent_id: Literal["default"] = Field(default="default", description="The assistant that answers")
+    agent_id: UUID | Literal["default"] = Field(default="default", description="The assistant that answers")
     stream: bool = Field(
         default=False, description="Stream the answer, as server-sent events unless Accept says otherwise"
     )
@@ -115,12 +129,17 @@ class RunError(BaseModel):
 
 
 class RunOut(BaseModel):
-    """A turn of the assistant. `attempt` counts how often it was begun: once, and once after each crash."""
+    """A turn of the assistant; of the default one where there is no `agent_id`.
+
+    `attempt` grows with each time that it is begun, and with each decision.
+    """
 
     id: UUID
     conversation_id: UUID
     status: Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
     attempt: int
+    agent_id: UUID | None
+    agent_version: int | None
     cancel_requested: bool
     provider: str | None
     model: str | None
@@ -157,8 +176,40 @@ class StepList(BaseModel):
     steps: list[StepOut]
 
 
+class ApprovalRequest(BaseModel):
+    """A call that waits for the user.
+
+    `reason`: `approval`, as the agent has its user asked before; `interrupted`, as it may have happened.
+    """
+
+    step_id: str
+    name: str
+    arguments: dict[str, Any] | str | None = None
+    reason: Literal["approval", "interrupted"] | None = None
+
+
+class ApprovalList(BaseModel):
+    requests: list[ApprovalRequest]
+
+
 class Approval(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     step_id: str = Field(pattern=r"^\d{1,6}\.\d{1,6}$", description="The step that the run waits for")
-    repeat: bool = Field(description="Make the call again; else the model is told that it may have happened")
+    decision: Literal["approve", "reject"] = Field(
+        description="Make the call, for one that was interrupted: again; or do not, and tell the model"
+    )
+    reason: Annotated[str, AfterValidator(_storable)] | None = Field(
+        default=None, max_length=2000, description="With `reject`: what the model is told of it"
+    )
+    arguments: Annotated[dict[str, Any], AfterValidator(_keepable)] | None = Field(
+        default=None, description="With `approve`: arguments to put in place of the model's"
+    )
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.decision == "approve" and self.reason is not None:
+            raise ValueError("a reason goes with reject")
+        if self.decision == "reject" and self.arguments is not None:
+            raise ValueError("arguments go with approve")
+        return self

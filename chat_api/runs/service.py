@@ -12,11 +12,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from chat_api.agents import service as agents
+from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
-from chat_api.runs import control
+from chat_api.runs import control, decisions
 from chat_api.runs.acknowledge import Message as NewMessage
 from chat_api.runs.acknowledge import Started, acknowledge
 from chat_api.runs.conclude import End
+from chat_api.runs.decisions import Decision
 from chat_api.runs.errors import ActionRequired, Interrupted, RunCancelled, RunFailed, RunNotFound
 from chat_api.runs.events import Event
 from chat_api.runs.lease import Claim
@@ -48,11 +51,12 @@ async def start(
 ) -> tuple[Started, Drive | None]:
     """Take the user's message: once this returns, the turn goes on to its end whatever happens to us.
 
-    Returns it with its drive, where it is driven here. Raises what `acknowledge` raises.
+    Returns it with its drive, where it is driven here. Raises AgentNotFound, and what `acknowledge` raises.
     """
     message = NewMessage(
         content=request.message,
         conversation_id=request.conversation_id,
+        agent=await _agent(worker.deps.db, identity, request),
         if_busy=request.if_busy,
         key=key,
         request_hash=_digest(request) if key is not None else None,
@@ -62,6 +66,13 @@ async def start(
         await control.cancel_all(db, identity.owner, request.conversation_id, but=key)
     runs_now = await worker.has_room()
     return await worker.hold(_take(worker, identity, message, runs_now=runs_now))
+
+
+async def _agent(db: Db, identity: Identity, request: ChatRequest) -> AgentRef | None:
+    if request.agent_id == "default":
+        return None
+    agent = await agents.find(db, identity.owner, request.agent_id)
+    return AgentRef(agent.id, agent.version)
 
 
 async def _take(
@@ -80,6 +91,7 @@ async def _take(
         attempt=1,
         content=message.content,
         timezone=identity.zone,
+        agent=message.agent,
     )
     return started, worker.begin(turn, started.event)
 
@@ -124,6 +136,7 @@ async def _kept_result(db: Db, run: Run) -> TurnResult:
         tool_calls=tuple(message.tool_calls) if message else (),
         usage=run.usage,
         error=run.error,
+        requests=tuple(await decisions.pending(db, run.id)),
     )
     return _result(run.id, run.conversation_id, end, run.finished_at or now())
 
@@ -135,7 +148,7 @@ def _result(run_id: UUID, conversation_id: UUID, end: End, at: datetime) -> Turn
         case "cancelled":
             raise RunCancelled(run_id, end.text)
         case "requires_action":
-            raise ActionRequired(run_id)
+            raise ActionRequired(run_id, end.requests)
         case "completed":
             return TurnResult(run_id, conversation_id, end.text, list(end.tool_calls), end.usage or {}, at)
 
@@ -189,13 +202,13 @@ async def cancel(worker: Worker, user_id: UUID, run_id: UUID) -> Run:
     return await get_owned(db, user_id, run_id)
 
 
-async def decide(worker: Worker, user_id: UUID, run_id: UUID, step_id: str, *, repeat: bool) -> Run:
-    """Let a run that waits for it go on, with a call that may have happened repeated or left.
+async def decide(worker: Worker, user_id: UUID, run_id: UUID, decision: Decision) -> Run:
+    """Decide about a call that a run waits for; it goes on once all are decided. Safe to repeat.
 
     Raises RunNotFound, NothingToDecide.
     """
     db = worker.deps.db
     await get_owned(db, user_id, run_id)
-    await control.decide(db, user_id, run_id, step_id, repeat=repeat)
+    await decisions.decide(db, user_id, run_id, decision)
     worker.look_for_work()
     return await get_owned(db, user_id, run_id)

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from chat_api.agents.service import AgentConfig
+from chat_api.agents.config import DEFAULT, AgentConfig
+from chat_api.agents.service import agent_of
 from chat_api.auth.service import Delegation
 from chat_api.conversations.history import to_items
 from chat_api.conversations.service import Place, recent_messages
 from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
 from chat_api.providers.service import ChosenModel, Providers
+from chat_api.runs.approvals import ask_if_unsure
 from chat_api.runs.conclude import End, Status
-from chat_api.runs.errors import GaveUp
+from chat_api.runs.errors import GaveUp, Waiting
 from chat_api.runs.events import ATTEMPT, Event
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import Claim
@@ -36,7 +38,6 @@ class TurnDeps:
     """What turns are made with. `attempts` bounds how often one is begun anew after a crash."""
 
     db: Db
-    agent: AgentConfig
     providers: Providers
     catalogue: Catalogue
     tools: ToolBridge
@@ -55,6 +56,7 @@ class Live:
     log: RunLog
     journal: Journal
     before: Sequence[Event] = ()
+    agent: AgentConfig = DEFAULT
     chosen: ChosenModel | None = None
 
 
@@ -74,11 +76,14 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
             raise GaveUp(begun - 1)
         live.chosen = await deps.providers.choose()
         user = _user(deps, live, live.chosen)
+        live.agent = await agent_of(deps.db, turn.user_id, turn.agent)
         user.box = await deps.tools.equip(user)
-        unsure = live.journal.unsure(user.box.repeatable)
-        if unsure is not None:
-            return _end(live, "requires_action"), {"step_id": unsure.step_id, "name": unsure.name}
-        await drive(await _task(deps, turn, live.chosen), user, live.journal)
+        if live.agent.tools is not None:
+            user.box = user.box.only(live.agent.tools)
+        ask_if_unsure(live.journal, user.box)
+        await drive(await _task(deps, live, live.chosen), user, live.journal)
+    except Waiting as waiting:
+        return _end(live, "requires_action", requests=waiting.requests), {}
     except Problem as problem:
         if isinstance(problem, ProviderUnreachable | ProviderFailed):
             deps.providers.forget()
@@ -114,7 +119,8 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
     )
 
 
-async def _task(deps: TurnDeps, turn: Claim, chosen: ChosenModel) -> Task:
+async def _task(deps: TurnDeps, live: Live, chosen: ChosenModel) -> Task:
+    turn = live.turn
     place = Place(turn.conversation_id, turn.position)
     tokens = chosen.provider.context_tokens or deps.context_tokens
     history = (
@@ -123,13 +129,19 @@ async def _task(deps: TurnDeps, turn: Claim, chosen: ChosenModel) -> Task:
         else await recent_messages(deps.db, turn.user_id, place, most_bytes=tokens * _BYTES_READ_A_TOKEN)
     )
     return Task(
-        instructions=deps.agent.instructions_for(turn.timezone or deps.timezone),
+        agent=live.agent,
+        instructions=live.agent.instructions_for(turn.timezone or deps.timezone),
         items=to_items(history, turn.content, tokens=tokens),
         model=deps.catalogue.model(chosen),
     )
 
 
-def _end(live: Live, status: Status, error: dict[str, Any] | None = None) -> End:
+def _end(
+    live: Live,
+    status: Status,
+    error: dict[str, Any] | None = None,
+    requests: tuple[dict[str, Any], ...] = (),
+) -> End:
     journal, chosen = live.journal, live.chosen
     return End(
         status=status,
@@ -139,6 +151,7 @@ def _end(live: Live, status: Status, error: dict[str, Any] | None = None) -> End
         error=error,
         provider=chosen.provider.name if chosen else None,
         model=chosen.name if chosen else None,
+        requests=requests,
     )
 
 

@@ -194,8 +194,8 @@ class Worker:
             return failed(live, TurnFailed("Something went wrong here; the log has the run id."))
 
     async def _conclude(self, live: Live, end: End, last: dict[str, Any]) -> End:
-        event, more = await conclude(self.deps.db, live.turn, live.log, end, last)
-        live.log.feed.append((event,))
+        events, more = await conclude(self.deps.db, live.turn, live.log, end, last)
+        live.log.feed.append(events)
         self.log.tell(live.log.note)
         if more:
             self.log.tell(Work())

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, cast
 
@@ -43,13 +43,16 @@ _FAILURES: Final = (MCPError, RuntimeError, OSError, ValidationError)
 
 
 class Record(Protocol):
-    """What remembers the calls of a run: does `perform(key)` unless that was done; returns the outcome."""
+    """What remembers the calls of a run: does `perform` unless that was done; returns the outcome.
+
+    `perform` takes the key of the call, and the arguments that the user has put in place of the model's.
+    """
 
     def __call__(
         self,
         call_id: str,
         arguments: dict[str, Any],
-        perform: Callable[[str], Awaitable[dict[str, Any]]],
+        perform: Callable[[str, dict[str, Any] | None], Awaitable[dict[str, Any]]],
         *,
         repeatable: bool,
     ) -> Awaitable[dict[str, Any]]: ...
@@ -60,12 +63,14 @@ class Toolbox:
     """What may be called in one run.
 
     `read_only`: the names of the tools that change nothing. `repeatable`: of those whose call can be made
-    again though it may have happened, because it changes nothing or knows its key.
+    again though it may have happened, because it changes nothing or knows its key. `sources`: the name of
+    the other MCP server that a tool is of; those of our own tool server are not in it.
     """
 
     tools: list[Tool] = field(default_factory=list[Tool])
     read_only: frozenset[str] = frozenset()
     repeatable: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def only(self, names: Collection[str]) -> "Toolbox":
         """The same with nothing but the tools of these `names`."""
@@ -152,8 +157,11 @@ class ToolBridge:
             usable = wanted != {NOT_JSON: True}
             args = _kept(wanted) if usable else {}
 
-            async def perform(key: str) -> dict[str, Any]:
+            async def perform(key: str, changed: dict[str, Any] | None) -> dict[str, Any]:
                 call = {"tool": tool.name, "args": args, "result": None, "error": _SEND_JSON}
+                if changed is not None:
+                    changes = {"args": changed, "changed": True}
+                    return call | changes | await self._call(tool.name, changed, user, key)
                 return call | await self._call(tool.name, wanted, user, key) if usable else call
 
             return told(await user.record(context.tool_call_id, args, perform, repeatable=repeatable))

@@ -102,7 +102,7 @@ def test_a_decision_is_no_sign_of_a_crash(database_url: str, model: ModelServer,
             gate.wait()
             expire_leases(database_url)
             run_id = waiting.result().json()["error"]["details"]["run_id"]
-        alice.http.post(f"/api/v1/runs/{run_id}/approvals", json={"step_id": "1.1", "repeat": True})
+        alice.http.post(f"/api/v1/runs/{run_id}/approvals", json={"step_id": "1.1", "decision": "approve"})
         with follow(alice, run_id) as response:
             assert hear(response).text == "Done."
         gate.open()

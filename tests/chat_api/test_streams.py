@@ -161,7 +161,7 @@ def test_the_log_of_another_person_is_not_there(alice: Person, person: MakePerso
         refused = mallory.http.get(f"/api/v1/runs/{run_id}/events", headers={"Accept": accept})
         assert refused.json()["error"]["code"] == "run_not_found"
     assert mallory.http.post(f"/api/v1/runs/{run_id}/cancel").status_code == 404
-    decision = {"step_id": "1.1", "repeat": True}
+    decision = {"step_id": "1.1", "decision": "approve"}
     assert mallory.http.post(f"/api/v1/runs/{run_id}/approvals", json=decision).status_code == 404
 
 

@@ -88,9 +88,9 @@ def test_an_attempt_goes_on_from_what_the_database_has_not_from_what_readers_saw
     assert heard.text == "All of it."
 
 
-@pytest.mark.parametrize("repeat", [True, False])
+@pytest.mark.parametrize("decision", ["approve", "reject"])
 def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
-    database_url: str, model: ModelServer, person: MakePerson, *, repeat: bool
+    database_url: str, model: ModelServer, person: MakePerson, decision: str
 ) -> None:
     gate, done = Gate(), list[str]()
     app = letters(gate, done)
@@ -104,12 +104,12 @@ def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "requires_action")
         run_id = refused.json()["error"]["details"]["run_id"]
         path = f"/api/v1/runs/{run_id}/approvals"
-        wrong = alice.http.post(path, json={"step_id": "7.7", "repeat": True})
+        wrong = alice.http.post(path, json={"step_id": "7.7", "decision": "approve"})
         assert wrong.json()["error"]["code"] == "nothing_to_decide"
-        assert alice.http.post(path, json={"step_id": "1.1", "repeat": repeat}).status_code == 200
+        assert alice.http.post(path, json={"step_id": "1.1", "decision": decision}).status_code == 200
         with follow(alice, run_id) as response:
             assert hear(response).text == "Done."
         gate.open()
-    assert done == ["Bob"] * (2 if repeat else 1)
+    assert done == ["Bob"] * (2 if decision == "approve" else 1)
     told = next(message for message in model.requests[-1]["messages"] if message["role"] == "tool")
-    assert ("decided not to repeat" in told["content"]) != repeat
+    assert ("decided not to repeat" in told["content"]) == (decision == "reject")

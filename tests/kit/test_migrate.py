@@ -18,6 +18,7 @@ from sqlalchemy import Connection, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
+import chat_api.agents.models
 import chat_api.auth.models
 import chat_api.conversations.models
 import chat_api.runs.models
@@ -27,6 +28,7 @@ from kit.errors import SetupError
 from kit.postgres import migrate, open_db
 
 MODELS = (
+    chat_api.agents.models,
     chat_api.auth.models,
     chat_api.conversations.models,
     chat_api.runs.models,

@@ -36,7 +36,8 @@ def _object(event: Event) -> dict[str, Any] | None:
             result = {"result": data.get("result"), "error": data.get("error")}
             return {"type": "tool_result", **_tool(data), **result, "timestamp": timestamp}
         case "approval.requested", _:
-            return {"type": "approval", "step_id": data["step_id"], "tool": data["name"]}
+            asked = {"args": data.get("arguments"), "reason": data.get("reason")}
+            return {"type": "approval", **_tool(data), **asked, "timestamp": timestamp}
         case (("run.completed" | "run.failed" | "run.cancelled"), _):
             return final_frame(event)
         case _:

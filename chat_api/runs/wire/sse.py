@@ -40,7 +40,8 @@ def data_of(event: Event) -> dict[str, Any]:
         case "usage":
             return {"type": "usage", **common, "usage": data}
         case "approval.requested":
-            return {"type": "approval", **common, "step_id": data["step_id"], "name": data["name"]}
+            asked = {name: data.get(name) for name in ("step_id", "name", "arguments", "reason")}
+            return {"type": "approval", **common, **asked}
         case _:
             return final_frame(event)
 

@@ -1,0 +1,69 @@
+"""What an assistant is told to be, and what it may do."""
+
+from datetime import datetime
+from typing import Annotated, Final, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+__all__ = ["DEFAULT", "AgentConfig", "Approvals", "ToolName"]
+
+_LONGEST_PROMPT: Final = 50_000
+_MOST_TOOLS: Final = 200
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("NUL characters cannot be kept")
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+ToolName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
+
+
+class Approvals(BaseModel):
+    """Which calls wait until the user has approved them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tools: list[ToolName] = Field(default=[], max_length=_MOST_TOOLS, description="Of these tools")
+    not_read_only: bool = Field(default=False, description="Of all tools that are not read-only")
+
+    def needs(self, name: str, *, read_only: bool) -> bool:
+        """Whether the user is asked before a tool of this name is called."""
+        return name in self.tools or (self.not_read_only and not read_only)
+
+
+class AgentConfig(BaseModel):
+    """What is kept with each version of an agent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system_prompt: Text = Field(
+        min_length=1, max_length=_LONGEST_PROMPT, description="What the assistant is told to be"
+    )
+    tools: list[ToolName] | None = Field(
+        default=None, max_length=_MOST_TOOLS, description="What it may call; null: all there is"
+    )
+    approvals: Approvals = Approvals()
+
+    def instructions_for(self, zone_name: str) -> str:
+        """The prompt with today's date, which changes once a day so that prompt caches hold."""
+        try:
+            zone = ZoneInfo(zone_name)
+        except (ZoneInfoNotFoundError, ValueError):
+            zone = ZoneInfo("UTC")
+        today = datetime.now(zone)
+        return f"{self.system_prompt}\nToday is {today:%A}, {today.day} {today:%B %Y}. Time zone: {zone.key}."
+
+
+DEFAULT: Final = AgentConfig(
+    system_prompt=(
+        "You are Turnlog, the user's assistant. You keep their todos and files, and you calculate, tell the "
+        "time and search the web. Use a tool for anything that a tool can do or knows better than you. "
+        "Then answer briefly from its result, and if it failed, say so."
+    ),
+)

@@ -1,0 +1,66 @@
+"""Agents on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chat_api.agents.config import AgentConfig, Approvals, Text, ToolName
+from chat_api.agents.models import Agent
+
+__all__ = ["AgentChange", "AgentList", "AgentOut", "NewAgent"]
+
+_Name = Annotated[Text, Field(min_length=1, max_length=255)]
+
+
+class NewAgent(AgentConfig):
+    name: _Name = Field(examples=["Librarian"])
+
+    @property
+    def config(self) -> AgentConfig:
+        return AgentConfig(**self.model_dump(exclude={"name"}))
+
+
+class AgentChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: _Name | None = None
+    system_prompt: Text | None = Field(default=None, min_length=1, max_length=50_000)
+    tools: list[ToolName] | None = Field(default=None, max_length=200, description="null: all there is")
+    approvals: Approvals | None = None
+
+    def applied(self, config: AgentConfig) -> AgentConfig:
+        given = self.model_dump(exclude_unset=True, exclude={"name"})
+        changes = {name: value for name, value in given.items() if value is not None or name == "tools"}
+        return AgentConfig.model_validate(config.model_dump() | changes)
+
+
+class AgentOut(AgentConfig):
+    """An assistant of one's own, in its newest version."""
+
+    agent_id: UUID
+    name: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, agent: Agent) -> Self:
+        return cls(
+            agent_id=agent.id,
+            name=agent.name,
+            version=agent.version,
+            created_at=agent.created_at,
+            updated_at=agent.updated_at,
+            **agent.config,
+        )
+
+
+class AgentList(BaseModel):
+    agents: list[AgentOut]
+    total: int
+    limit: int
+    offset: int

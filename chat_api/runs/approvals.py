@@ -1,0 +1,45 @@
+"""When the user is asked about a call."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+from chat_api.agents.config import AgentConfig
+from chat_api.providers.tool_calls import keepable
+from chat_api.runs.errors import Waiting
+from chat_api.runs.journal import Journal, ToolStep
+from chat_api.tools.bridge import Toolbox
+
+__all__ = ["Reason", "ask_if_needed", "ask_if_unsure"]
+
+Reason: TypeAlias = Literal["approval", "interrupted"]
+
+
+def ask_if_needed(journal: Journal, agent: AgentConfig, box: Toolbox) -> None:
+    """Raises Waiting where the agent has its user asked about a call that the model wants."""
+
+    def asks(name: str) -> bool:
+        return agent.approvals.needs(name, read_only=name in box.read_only)
+
+    _ask(journal.unapproved(asks), "approval")
+
+
+def ask_if_unsure(journal: Journal, box: Toolbox) -> None:
+    """Raises Waiting where a call may have happened that may not be repeated without asking."""
+    _ask(journal.unsure(box.repeatable), "interrupted")
+
+
+def _ask(steps: Iterable[ToolStep], reason: Reason) -> None:
+    requests = tuple(_request(step, reason) for step in steps)
+    if requests:
+        raise Waiting(requests)
+
+
+def _request(step: ToolStep, reason: Reason) -> dict[str, Any]:
+    arguments = json.loads(step.wanted) if step.changed is None else step.changed
+    return {
+        "step_id": step.step_id,
+        "name": step.name,
+        "arguments": keepable(arguments),
+        "reason": reason,
+    }
