@@ -77,7 +77,7 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
         live.chosen = await deps.providers.choose()
         user = _user(deps, live, live.chosen)
         live.agent = await agent_of(deps.db, turn.user_id, turn.agent)
-        user.box = await deps.tools.equip(user)
+        user.box = await deps.tools.equip(user.deputy)
         if live.agent.tools is not None:
             user.box = user.box.only(live.agent.tools)
         ask_if_unsure(live.journal, user.box)
@@ -113,7 +113,7 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
     turn = live.turn
     identity = Identity(turn.issuer, turn.subject, {"zoneinfo": turn.timezone})
     return ToolUser(
-        token=lambda: deps.delegation.token(identity),
+        deputy=deps.delegation.deputy(identity),
         rounds=chosen.provider.rounds or deps.rounds,
         record=live.journal.call,
     )

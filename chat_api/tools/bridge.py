@@ -15,6 +15,7 @@ from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, CallToolResult, TextCont
 from mcp_types import Tool as McpTool
 from pydantic import ValidationError
 
+from chat_api.auth.service import Deputy
 from chat_api.providers.chat_model import NOT_JSON
 from chat_api.providers.tool_calls import keepable, told
 from chat_api.tools.connections import Asking, Connection
@@ -81,11 +82,11 @@ class Toolbox:
 class ToolUser:
     """Whom the tools of one run work for: the context of the SDK's run.
 
-    `token` mints a short-lived token for the tool server; `rounds` bounds the model calls; `record`
-    is told of each call; `box` has what may be called.
+    `deputy` speaks for the person; `rounds` bounds the model calls; `record` is told of each call; `box` has
+    what may be called.
     """
 
-    token: Callable[[], str]
+    deputy: Deputy
     rounds: int
     record: Record
     box: Toolbox = field(default_factory=Toolbox)
@@ -101,8 +102,8 @@ class ToolBridge:
         self._away = False
         self._listing = anyio.Lock()
 
-    async def equip(self, user: ToolUser) -> Toolbox:
-        """The tools that there are for `user`, or were a moment ago; waits for a server that is away.
+    async def equip(self, deputy: Deputy) -> Toolbox:
+        """The tools that there are for a person, or were a moment ago; waits for a server that is away.
 
         Raises ToolServerUnreachable.
         """
@@ -111,7 +112,7 @@ class ToolBridge:
             if time.monotonic() >= self._listed_until:
                 async with self._listing:
                     if time.monotonic() >= self._listed_until:
-                        await self._renew(user)
+                        await self._renew(deputy)
             if self._box.tools:
                 return self._box
             pause = next(pauses, None) if self._away else None
@@ -119,10 +120,10 @@ class ToolBridge:
                 raise ToolServerUnreachable
             await anyio.sleep(pause)
 
-    async def _renew(self, user: ToolUser) -> None:
+    async def _renew(self, deputy: Deputy) -> None:
         """List the tools anew; a failure is remembered, so that turns do not wait for it one by one."""
         lifetime = _FAILURE_LIFETIME
-        asking = Asking(user.token())
+        asking = Asking(deputy.token())
         try:
             with anyio.fail_after(_LIST_TIMEOUT):
                 found = await self._list(asking)
@@ -176,7 +177,7 @@ class ToolBridge:
         """
         pauses = _pauses(CALL_PATIENCE)
         while True:
-            asking = Asking(user.token())
+            asking = Asking(user.deputy.token())
             try:
                 async with self._connection.acting_as(asking):
                     result = await self._connection.client.call_tool(name, arguments, meta={_KEY: key})
