@@ -30,11 +30,12 @@ from mcp_server.sandbox.trouble import ProgramFailed, explained
 from mcp_server.sandbox.values import Plain, printable
 from mcp_server.sandbox.worker import Worker
 
-__all__ = ["Ran", "run"]
+__all__ = ["Entry", "Ran", "run"]
 
 _Made = TypeVar("_Made")
 
 _STOPPED: Final = "The program was stopped."
+_ARGUMENTS: Final = "__arguments__"
 _NO_ACCESS: Final = (
     "There are no files, network, environment or processes here; use the tools, such as read_file(path)"
 )
@@ -49,9 +50,19 @@ class Ran:
     note: str | None
 
 
-async def run(code: str, functions: Functions, person: UUID, timezone: str) -> Ran:
-    """Raises ProgramFailed."""
-    program = _Program(code, functions, timezone)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is called once the code has defined it. The arguments cross as data, never as code."""
+
+    function: str
+    arguments: dict[str, Any]
+
+
+async def run(
+    code: str, functions: Functions, person: UUID, timezone: str, entry: Entry | None = None
+) -> Ran:
+    """What the last line is worth, or what `entry` returns. Raises ProgramFailed."""
+    program = _Program(code, functions, timezone, entry)
     outcome: Ran | ProgramFailed | None = None
     async with slot(person), anyio.create_task_group() as group:
         group.start_soon(program.end_with_caller)
@@ -69,6 +80,7 @@ class _Program:
     code: str
     functions: Functions
     timezone: str
+    entry: Entry | None
     worker: Worker = field(default_factory=Worker)
     printed: CollectString = field(default_factory=lambda: CollectString(max_bytes=MOST_PRINTED))
     calls: int = 0
@@ -89,11 +101,15 @@ class _Program:
         except CancelledError:
             return ProgramFailed(_STOPPED)
         except MontyError as error:
-            return explained(error, self.code, self.printed.output)
+            return explained(error, self.code, self.printed.output, its_own=self.entry is None)
 
     def _run(self) -> Ran:
+        code, inputs = self.code, None
+        if self.entry is not None:
+            code += f"\n{self.entry.function}(**{_ARGUMENTS})"
+            inputs = {_ARGUMENTS: self.entry.arguments}
         with self.worker.session(self.timezone) as session:
-            snapshot = session.feed_start(self.code, print_callback=self.printed)
+            snapshot = session.feed_start(code, inputs=inputs, print_callback=self.printed)
             while not isinstance(snapshot, MontyComplete):
                 snapshot = self._answered(snapshot)
             value = _crossing(lambda: snapshot.output)

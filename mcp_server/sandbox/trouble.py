@@ -57,23 +57,28 @@ class ProgramFailed(Exception):
     """Why a program has no result, in plain words."""
 
 
-def explained(error: MontyError, code: str, printed: str) -> ProgramFailed:
-    words = _words(error, code)
+def explained(
+    error: MontyError, code: str, printed: str, *, its_own: bool = True, before: int = 0
+) -> ProgramFailed:
+    """`its_own`: whoever is told has written the code, and can mend it. `before`: lines that are ours."""
+    words = _words(error, code, its_own=its_own, before=before)
     if printed:
         words += f" Printed before that: {printed[-_PRINTED_BEFORE:].strip()}"
     return ProgramFailed(printable(words))
 
 
-def _words(error: MontyError, code: str) -> str:
+def _words(error: MontyError, code: str, *, its_own: bool, before: int) -> str:
     if not isinstance(error, MontySyntaxError | MontyRuntimeError):
         # It kills the worker where the worker does not stop by itself.
         return _TOO_LONG if getattr(error, "timed_out", False) else f"The program broke the sandbox. {_AGAIN}"
     said = error.display("type-msg")
-    where = _place(error.traceback(), code)
+    where = _place(error.traceback(), code, before)
     for pattern, words in _LIMITS:
         if pattern.match(said):
             return f"{words}{where}"
     message = said[:_LONGEST_MESSAGE].rstrip(".")
+    if not its_own:
+        return f"{message}.{where}"
     if isinstance(error, MontySyntaxError):
         return f"That is not valid Python: {message.removeprefix('SyntaxError: ')}.{where} {_AGAIN}"
     if _UNSUPPORTED in message:
@@ -84,10 +89,11 @@ def _words(error: MontyError, code: str) -> str:
     return f"{message}.{where} {hint}"
 
 
-def _place(frames: list[Frame], code: str) -> str:
+def _place(frames: list[Frame], code: str, before: int) -> str:
     """The innermost line of the code that was sent."""
     lines = _LINE_END.split(code)
     for frame in reversed(frames):
-        if frame.filename != "<string>" and 0 < frame.line <= len(lines):
-            return f" It happened in line {frame.line}: `{lines[frame.line - 1].strip()[:_LONGEST_LINE]}`."
+        if frame.filename != "<string>" and before < frame.line <= len(lines):
+            line = lines[frame.line - 1].strip()[:_LONGEST_LINE]
+            return f" It happened in line {frame.line - before}: `{line}`."
     return ""
