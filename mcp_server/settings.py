@@ -38,6 +38,9 @@ class McpSettings(KitSettings):
         default="",
         description="`host` or `host:port` on private networks that fetch_page may read, comma-separated",
     )
+    custom_tools: bool = Field(
+        default=False, description="Whether admins may register tools of their own, which run in the sandbox"
+    )
 
     @field_validator("timezone")
     @classmethod
