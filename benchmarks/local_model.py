@@ -34,6 +34,7 @@ from chat_api.commands.model import fetch_model
 from chat_api.commands.serve import listen, run_api
 from chat_api.providers import local
 from chat_api.settings import Settings
+from mcp_server.scopes import ALL
 
 # Of 30 prompts, 30 prompts and 15 turns.
 TOOLS_GOAL: Final = 28
@@ -210,7 +211,7 @@ SECRET: Final = "the secret of the benchmark's token issuer"
 def token_of(settings: Settings, name: str, audience: str) -> str:
     issued = int(time.time())
     claims = {"iss": settings.jwt_issuer, "aud": audience, "sub": name, "iat": issued, "exp": issued + 3600}
-    return jwt.encode(claims | {"zoneinfo": ZONE.key}, SECRET, algorithm="HS256")
+    return jwt.encode(claims | {"zoneinfo": ZONE.key, "scope": ALL}, SECRET, algorithm="HS256")
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from mcp_types import (
     HEADER_MISMATCH,
@@ -24,6 +24,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_server.bearer import Permits
+from mcp_server.refusals import id_of, member, refusal
+
 __all__ = ["HttpChecks"]
 
 _VERSION: Final = "mcp-protocol-version"
@@ -36,22 +39,25 @@ class HttpChecks:
     """Lets only what is one JSON-RPC message, of one protocol version, through to `app`.
 
     It stands behind the bearer token and the limit of a body's size, and before everything that depends on
-    the era, so that both answer alike.
+    the era, so that both answer alike. Without `permits` nobody needs a token.
     """
 
     app: ASGIApp
+    permits: Permits | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope = {**scope, "headers": [(name, _plain(name, value)) for name, value in scope["headers"]]}
         request = Request(scope, receive)
-        refused = _unfit(request)
+        message, refused = None, _unfit(request)
         if refused is None:
             try:
                 body = await request.body()
             except ClientDisconnect:
                 return
-            refused = _unfit_body(body, request.headers)
+            message, refused = _read(body, request.headers)
             receive = _again(body, receive)
+        if self.permits is not None:
+            refused = self.permits.refusal(scope, message) or refused
         if refused is None:
             await self.app(scope, receive, send)
         else:
@@ -79,25 +85,26 @@ def _again(body: bytes, receive: Receive) -> Receive:
 def _unfit(request: Request) -> JSONResponse | None:
     if request.method != "POST":
         # No session, no message that nobody asked for: a stream by GET would stay open and empty.
-        told = _refusal(HTTPStatus.METHOD_NOT_ALLOWED, INVALID_REQUEST, "Send messages by POST.")
+        told = refusal(HTTPStatus.METHOD_NOT_ALLOWED, INVALID_REQUEST, "Send messages by POST.")
         told.headers["Allow"] = "POST"
         return told
     kind = request.headers.get("content-type", "").partition(";")[0]
     if kind.strip().lower() != "application/json":
         message = "Send JSON, with Content-Type: application/json."
-        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, message)
+        return refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, message)
     return None
 
 
-def _unfit_body(body: bytes, headers: Headers) -> JSONResponse | None:
+def _read(body: bytes, headers: Headers) -> tuple[Any, JSONResponse | None]:
+    """The message, as far as it can be read, and the answer where it is not to be let through."""
     try:
         message = from_json(body, allow_inf_nan=False)
     except ValueError:
-        return _refusal(HTTPStatus.BAD_REQUEST, PARSE_ERROR, "The body is not JSON.")
-    if not _is_message(message):
-        words = "Send one JSON-RPC 2.0 message, with an id of text or a whole number if it is a request."
-        return _refusal(HTTPStatus.BAD_REQUEST, INVALID_REQUEST, words, _id_of(message))
-    return _unfit_version(message, headers.get(_VERSION))
+        return None, refusal(HTTPStatus.BAD_REQUEST, PARSE_ERROR, "The body is not JSON.")
+    if _is_message(message):
+        return message, _unfit_version(message, headers.get(_VERSION))
+    words = "Send one JSON-RPC 2.0 message, with an id of text or a whole number if it is a request."
+    return message, refusal(HTTPStatus.BAD_REQUEST, INVALID_REQUEST, words, id_of(message))
 
 
 def _is_message(message: Any) -> bool:
@@ -128,29 +135,12 @@ def _unfit_version(message: Mapping[str, Any], header: str | None) -> JSONRespon
 
     The SDK looks for the version in the body only where the header names 2026-07-28 or later.
     """
-    named = _member(_member(message.get("params"), "_meta"), PROTOCOL_VERSION_META_KEY)
+    named = member(member(message.get("params"), "_meta"), PROTOCOL_VERSION_META_KEY)
     if named is None and header is not None and header not in _SERVED:
         data = {"supported": list(_SERVED), "requested": header}
         words = "Unsupported protocol version"
-        return _refusal(HTTPStatus.BAD_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, words, _id_of(message), data)
+        return refusal(HTTPStatus.BAD_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, words, id_of(message), data)
     if named is not None and named != header and (header is None or header in HANDSHAKE_PROTOCOL_VERSIONS):
         words = f"Send the protocol version of the body's _meta in the header {_VERSION} too."
-        return _refusal(HTTPStatus.BAD_REQUEST, HEADER_MISMATCH, words, _id_of(message))
+        return refusal(HTTPStatus.BAD_REQUEST, HEADER_MISMATCH, words, id_of(message))
     return None
-
-
-def _id_of(message: Any) -> str | int | None:
-    """The id to answer with: none where there is none that is right."""
-    found = _member(message, "id")
-    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
-
-
-def _member(value: Any, name: str) -> Any:
-    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
-
-
-def _refusal(
-    status: HTTPStatus, code: int, message: str, id_: str | int | None = None, data: Any = None
-) -> JSONResponse:
-    error = {"code": code, "message": message} | ({} if data is None else {"data": data})
-    return JSONResponse({"jsonrpc": "2.0", "id": id_, "error": error}, status)

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
-from mcp.server.auth.provider import TokenVerifier
-from mcp.server.auth.settings import AuthSettings
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.extension import RequestHandler
@@ -23,7 +21,7 @@ from mcp_types import (
     PaginatedRequestParams,
     TextContent,
 )
-from pydantic import AnyHttpUrl, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from kit.postgres.errors import AWAY
@@ -60,6 +58,7 @@ class ToolServer(MCPServer[Deps]):
     def __init__(self, tools: list[Tool], **options: Any) -> None:
         super().__init__(tools=tools, **options)
         self._by_name: Final = {tool.name: tool for tool in tools}
+        self.writing: Final = frozenset(tool.name for tool in tools if not _only_reads(tool))
         for answer in (*ANSWERS, Answer("tools/list", PaginatedRequestParams, self._list)):
             self._lowlevel_server.add_request_handler(answer.method, answer.params, self._handler(answer))
 
@@ -147,6 +146,10 @@ class ToolServer(MCPServer[Deps]):
             raise _plain(tool, error) from error.__cause__
 
 
+def _only_reads(tool: Tool) -> bool:
+    return tool.annotations is not None and tool.annotations.read_only_hint is True
+
+
 def _is_away(error: BaseException | None) -> bool:
     """Whether the database could not be reached."""
     while error is not None and not isinstance(error, AWAY):
@@ -164,30 +167,13 @@ def _plain(tool: Tool, error: ToolError) -> ToolError:
     return ToolError(str(cause)) if isinstance(cause, ToolError) else error
 
 
-def create_server(
-    deps: Deps,
-    *,
-    tools: Iterable[Tool] = BUILT_IN,
-    verifier: TokenVerifier | None = None,
-    public_url: str = "http://127.0.0.1:8000",
-) -> ToolServer:
-    """The tool server over `deps`.
-
-    With a `verifier`, its HTTP app asks for bearer tokens, and publishes the metadata of RFC 9728 for `/mcp`
-    at `public_url`, which it names as where tokens come from.
-    """
+def create_server(deps: Deps, *, tools: Iterable[Tool] = BUILT_IN) -> ToolServer:
+    """The tool server over `deps`."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Deps]) -> AsyncGenerator[Deps]:
         yield deps
 
-    auth = None
-    if verifier is not None:
-        auth = AuthSettings(
-            issuer_url=AnyHttpUrl(public_url),
-            resource_server_url=AnyHttpUrl(f"{public_url}/mcp"),
-            validate_token_resource=False,  # the verifier checks the audience itself
-        )
     return ToolServer(
         list(tools),
         name="turnlog",
@@ -195,8 +181,6 @@ def create_server(
         version=version("turnlog"),
         instructions=_INSTRUCTIONS,
         lifespan=lifespan,
-        auth=auth,
-        token_verifier=verifier,
         cache_hints=_CACHED,
         # Nobody tells of changes: to offer it would hold a stream open for each client that waits for them.
         subscriptions=False,

@@ -15,6 +15,7 @@ from kit.postgres import Db, embedded_url, migrate, open_db
 from kit.settings import load
 from kit.telemetry import set_up_logging
 from kit.tokens import load_keys
+from mcp_server.bearer import Bearer
 from mcp_server.input_end import signals_end_input
 from mcp_server.server import create_server
 from mcp_server.settings import McpSettings
@@ -61,14 +62,12 @@ async def _http(settings: McpSettings, host: str, port: int, *, no_auth: bool) -
     address = f"http://{host}:{port}"
     async with _open(settings) as db:
         deps = deps_from(settings, db, local=no_auth)
-        if no_auth:
-            server = create_server(deps)
-        else:
+        bearer = None
+        if not no_auth:
             verifier = verifier_from(settings, await load_keys(db))
-            server = create_server(deps, verifier=verifier, public_url=settings.public_address(host, port))
-        config = uvicorn.Config(
-            http_app(server, settings), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
-        )
+            bearer = Bearer(verifier, settings.public_address(host, port))
+        app = http_app(create_server(deps), settings, bearer)
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
         print(f"MCP server: {address}/mcp", file=sys.stderr)  # noqa: T201
         await uvicorn.Server(config).serve()
 

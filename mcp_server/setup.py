@@ -5,10 +5,12 @@ from zoneinfo import ZoneInfo
 
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from kit.postgres import Db
 from kit.tokens import KeyRing, Verifier
 from mcp_server.auth import JwtVerifier
+from mcp_server.bearer import Bearer, BearerDoor, Permits
 from mcp_server.context import Deps, SearchConfig
 from mcp_server.http_checks import HttpChecks
 from mcp_server.server import ToolServer
@@ -35,8 +37,11 @@ def verifier_from(settings: McpSettings, keys: KeyRing) -> JwtVerifier:
     return JwtVerifier(Verifier(keys, settings.mcp_audience, settings.jwt_issuer, settings.jwt_secret_key))
 
 
-def http_app(server: ToolServer, settings: McpSettings) -> Starlette:
-    """The stateless Streamable HTTP app, at `/mcp`, for both protocol eras; checks Host and Origin."""
+def http_app(server: ToolServer, settings: McpSettings, bearer: Bearer | None) -> Starlette:
+    """The stateless Streamable HTTP app, at `/mcp`, for both protocol eras; checks Host and Origin.
+
+    With `bearer` it asks for tokens, and publishes the metadata of RFC 9728.
+    """
     names = [*_LOOPBACK, *settings.allowed_hosts]
     hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
     origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
@@ -44,6 +49,12 @@ def http_app(server: ToolServer, settings: McpSettings) -> Starlette:
         stateless_http=True,
         transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
     )
-    limited = server.session_manager.asgi_app
-    limited.app = HttpChecks(limited.app)
-    return app
+    manager = server.session_manager
+    limited = manager.asgi_app
+    if bearer is None:
+        limited.app = HttpChecks(limited.app)
+        return app
+    limited.app = HttpChecks(limited.app, Permits(bearer, server.writing))
+    # The SDK's own way to ask for tokens names no scope, and an error where none was sent.
+    door = Route("/mcp", endpoint=BearerDoor(limited, bearer))
+    return Starlette(routes=[door, *bearer.routes], lifespan=lambda _: manager.run())

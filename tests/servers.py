@@ -12,6 +12,7 @@ import pytest
 
 from chat_api.main import create_app
 from chat_api.settings import Settings
+from mcp_server.scopes import ALL
 from tests.model_server import ModelServer, serve, serve_model
 
 SECRET = "a secret that the frontend's own issuer shares"
@@ -49,6 +50,10 @@ def token_for(subject: str, **claims: Any) -> str:
     issued = int(time.time())
     payload = {"iss": "turnlog", "aud": "turnlog", "sub": subject, "iat": issued, "exp": issued + 600}
     return jwt.encode(payload | claims, SECRET, algorithm="HS256")
+
+
+def mcp_token(subject: str, scope: str = ALL, **claims: Any) -> str:
+    return token_for(subject, aud="turnlog-mcp", scope=scope, **claims)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kit.tokens import KeyRing
+from mcp_server.scopes import ALL
 from tests.servers import SECRET
 
 __all__ = ["Mint", "forgeries", "genuine"]
@@ -59,6 +60,7 @@ def _over(own: Claims, given: Any) -> Any:
 def genuine(keys: KeyRing, subject: str, audience: str) -> dict[str, Mint]:
     issued = int(time.time())
     claims = {"iss": "turnlog", "aud": audience, "sub": subject, "iat": issued, "exp": issued + 600}
+    claims["scope"] = ALL
     return {
         "shared secret": Mint({"alg": "HS256", "typ": "JWT"}, claims, hs256(SECRET)),
         "built-in": Mint({"alg": "EdDSA", "typ": "JWT", "kid": keys.kid}, claims, keys.private.sign),

@@ -16,7 +16,7 @@ from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import tool_server_process
 from tests.chat_api.replica import running_api
 from tests.model_server import Chat, ModelServer, call, say
-from tests.servers import Person, token_for
+from tests.servers import Person, mcp_token
 
 CROWD = 20
 MINE = ("apples", "pears")
@@ -95,8 +95,8 @@ async def mcp_and_check(people: list[Person], url: str, token: Callable[[Person]
         check_own(person, titles)
 
 
-def mcp_token(person: Person) -> str:
-    return token_for(person.name, aud="turnlog-mcp")
+def own_token(person: Person) -> str:
+    return mcp_token(person.name)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ async def test_each_of_twenty_sees_their_own_in_chat_and_over_mcp(
 ) -> None:
     model.script = Crowd()
     await asyncio.to_thread(chat_and_check, people)
-    await mcp_and_check(people, f"{api}/mcp", mcp_token)
+    await mcp_and_check(people, f"{api}/mcp", own_token)
 
 
 async def test_the_same_with_a_tool_server_elsewhere(
@@ -122,7 +122,7 @@ async def test_the_same_with_a_tool_server_elsewhere(
     ):
         people = [person(url) for _ in range(CROWD)]
         await asyncio.to_thread(chat_and_check, people)
-        await mcp_and_check(people, tools, mcp_token)
+        await mcp_and_check(people, tools, own_token)
 
 
 async def test_the_check_would_see_a_crossing(api: str, model: ModelServer, people: list[Person]) -> None:
@@ -140,7 +140,7 @@ async def test_the_check_would_see_a_crossing(api: str, model: ModelServer, peop
             refused += 1
     assert refused == CROWD
     with pytest.raises(AssertionError):
-        await mcp_and_check(people, f"{api}/mcp", lambda _: mcp_token(shared))
+        await mcp_and_check(people, f"{api}/mcp", lambda _: own_token(shared))
 
 
 def said_as(shared: Person, person: Person) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from sqlalchemy import make_url
 from tests.chat_api.sockets import talking, text_of
 from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames
 from tests.model_server import Hold, ModelServer, call, say, serve_model, stream
-from tests.servers import SECRET, Person, token_for
+from tests.servers import SECRET, Person, mcp_token, token_for
 
 ROOT: Final = Path(__file__).parents[2]
 NGINX: Final = shutil.which("nginx")
@@ -168,7 +168,7 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 async def todos_of(name: str, address: str) -> list[str]:
     """The titles of somebody's todos, as the official MCP client sees them with that person's token."""
-    bearer = {"Authorization": f"Bearer {token_for(name, aud='turnlog-mcp')}"}
+    bearer = {"Authorization": f"Bearer {mcp_token(name)}"}
     http = httpx2.AsyncClient(headers=bearer, trust_env=False)
     async with http, Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client:
         result = await client.call_tool("list_todos", {})
@@ -210,7 +210,7 @@ def three_turns(alice: Person, topology: Topology) -> str:
 
 def check_hosts(tools: str) -> None:
     """The tool server answers under the name that it has among containers, and under no stranger's."""
-    bearer = f"Bearer {token_for('alice', aud='turnlog-mcp')}"
+    bearer = f"Bearer {mcp_token('alice')}"
     headers = {"Authorization": bearer, "Accept": "application/json, text/event-stream"}
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     known, strange = (

@@ -113,7 +113,7 @@ async def _serve(port: int) -> None:
     url = settings.database_url or embedded_url(settings.data_dir)
     await asyncio.to_thread(migrate, url)
     async with open_db(url) as db:
-        app = http_app(conformance_server(deps_from(settings, db, local=True)), settings)
+        app = http_app(conformance_server(deps_from(settings, db, local=True)), settings, None)
         await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning")).serve()
 
 

@@ -19,7 +19,7 @@ from kit.tokens.keys import BUILT_IN_ISSUER
 from mcp_server.context import Deps, SearchConfig
 from mcp_server.server import create_server
 from tests.programs import BIN
-from tests.servers import token_for
+from tests.servers import mcp_token
 
 __all__ = ["ERAS", "Era", "folder_of", "in_memory", "over_http", "over_stdio", "put", "refusal"]
 
@@ -34,7 +34,7 @@ def in_memory(db: Db, files: Path, user: str, era: Era, **options: Any) -> Clien
 
 @asynccontextmanager
 async def over_http(url: str, user: str, era: Era, **options: Any) -> AsyncGenerator[Client]:
-    headers = {"Authorization": f"Bearer {token_for(user, aud='turnlog-mcp')}"}
+    headers = {"Authorization": f"Bearer {mcp_token(user)}"}
     async with (
         httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=era, **options) as client,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mcp_server import raw_http
 from tests.mcp_server.raw_http import NEW, OLD
-from tests.servers import token_for
+from tests.servers import mcp_token
 
 HALF = "\ud800"
 FILE = {"type": "ref/resource", "uri": "file:///{+path}"}
@@ -43,7 +43,7 @@ NAMELESS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @pytest.fixture
 def http(api: str) -> Generator[httpx2.Client]:
-    token = {"Authorization": f"Bearer {token_for('alice', aud='turnlog-mcp')}"}
+    token = {"Authorization": f"Bearer {mcp_token('alice')}"}
     with httpx2.Client(base_url=api, trust_env=False, timeout=30, headers=token) as http:
         yield http
 

@@ -29,7 +29,7 @@ from tests.mcp_server.raw_http import (
     send,
 )
 from tests.model_server import serve
-from tests.servers import token_for
+from tests.servers import mcp_token
 
 ERAS = pytest.mark.parametrize("era", [OLD, NEW])
 
@@ -46,7 +46,7 @@ def origin(postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def http(origin: str) -> Generator[httpx2.Client]:
-    headers = {"Authorization": f"Bearer {token_for('alice', aud='turnlog-mcp')}"}
+    headers = {"Authorization": f"Bearer {mcp_token('alice')}"}
     with httpx2.Client(base_url=origin, trust_env=False, timeout=30, headers=headers) as client:
         yield client
 
@@ -259,7 +259,7 @@ def test_a_headers_value_has_no_blanks_around_it(origin: str, value: str) -> Non
     message = request(NEW, "tools/call", name="calculator", arguments={"expression": "1 + 1"})
     body = json.dumps(message).encode()
     headers = headers_of(NEW, message) | {
-        "Authorization": f"Bearer {token_for('alice', aud='turnlog-mcp')}",
+        "Authorization": f"Bearer {mcp_token('alice')}",
         "Host": "127.0.0.1",
         "Connection": "close",
         "Content-Length": str(len(body)),
