@@ -22,6 +22,7 @@ import chat_api.agents.models
 import chat_api.auth.models
 import chat_api.conversations.models
 import chat_api.runs.models
+import chat_api.tools.servers.models
 import kit.tokens.keys
 import mcp_server.models
 from kit.errors import SetupError
@@ -32,6 +33,7 @@ MODELS = (
     chat_api.auth.models,
     chat_api.conversations.models,
     chat_api.runs.models,
+    chat_api.tools.servers.models,
     kit.tokens.keys,
     mcp_server.models,
 )
