@@ -52,6 +52,12 @@ class Settings(McpSettings):
     mcp_url: HttpUrl | None = Field(
         default=None, description="Tool server elsewhere; unset: the one in this process"
     )
+    provider_key_secret: str | None = Field(
+        default=None,
+        min_length=32,
+        description="Encrypts the secrets that are kept for users, 32 characters or more; "
+        "unset: a key made in DATA_DIR",
+    )
     local_model_path: Path | None = Field(
         default=None, description="Another GGUF file for the local provider"
     )
