@@ -13,6 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from kit.ids import owner_id
 from kit.postgres import Db
 from kit.tokens.keys import BUILT_IN_ISSUER
+from mcp_server.custom.catalogue import CustomTools
 
 __all__ = ["Deps", "SearchConfig", "ToolContext", "ToolError", "deps", "owner", "zone"]
 
@@ -26,13 +27,17 @@ class SearchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`local_user` is set where callers carry no token: on stdio, and over HTTP with --no-auth."""
+    """`local_user` is set where callers carry no token: on stdio, and over HTTP with --no-auth.
+
+    `custom` is None where custom tools are off.
+    """
 
     db: Db
     files_root: Path
     search: SearchConfig
     timezone: ZoneInfo
     local_user: str | None = None
+    custom: CustomTools | None = None
 
 
 ToolContext: TypeAlias = Context[Deps, Any]

@@ -28,6 +28,8 @@ from kit.postgres.errors import AWAY
 from mcp_server.answers import ANSWERS, Answer, told_plainly
 from mcp_server.confirming import CONFIRM, Unconfirmed, ask, has_agreed
 from mcp_server.context import Deps, ToolContext, deps
+from mcp_server.custom import running as custom_tools
+from mcp_server.custom.catalogue import LIFETIME, CustomTools, Enabled
 from mcp_server.effects import Effect, carrying, effect_of
 from mcp_server.pages import page
 from mcp_server.tooling import argument_error, unknown_arguments
@@ -48,6 +50,7 @@ _CACHED: Final[dict[CacheableMethod, CacheHint]] = {
     "prompts/list": _FIXED,
     "resources/templates/list": _FIXED,
 }
+_CHANGING: Final = CacheHint(ttl_ms=int(LIFETIME * 1000), scope="public")
 _TRY_AGAIN: Final = "turnlog/try-again"
 _FAILED: Final = "{} failed inside the server; try again."
 
@@ -55,8 +58,9 @@ _FAILED: Final = "{} failed inside the server; try again."
 class ToolServer(MCPServer[Deps]):
     """MCPServer with errors that a model can act on."""
 
-    def __init__(self, tools: list[Tool], **options: Any) -> None:
+    def __init__(self, tools: list[Tool], custom: CustomTools | None, **options: Any) -> None:
         super().__init__(tools=tools, **options)
+        self._custom: Final = custom
         self._by_name: Final = {tool.name: tool for tool in tools}
         self.writing: Final = frozenset(tool.name for tool in tools if not _only_reads(tool))
         for answer in (*ANSWERS, Answer("tools/list", PaginatedRequestParams, self._list)):
@@ -71,7 +75,10 @@ class ToolServer(MCPServer[Deps]):
         return handle
 
     async def _list(self, _: ToolContext, params: PaginatedRequestParams) -> ListToolsResult:
-        listed, following = page("tools", await self.list_tools(), lambda tool: tool.name, params.cursor)
+        tools = await self.list_tools()
+        if self._custom is not None:
+            tools += [custom_tools.shown(tool) for tool in await _known(self._custom)]
+        listed, following = page("tools", tools, lambda tool: tool.name, params.cursor)
         return ListToolsResult(tools=listed, next_cursor=following)
 
     async def call_tool(
@@ -93,7 +100,7 @@ class ToolServer(MCPServer[Deps]):
     ) -> CallToolResult | InputRequiredResult:
         tool = self._by_name.get(name)
         if tool is None:
-            raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those there are.")
+            return await self._call_custom(name, arguments, context)
         known = tool.parameters.get("properties", {})
         if not arguments.keys() <= known.keys():
             raise ToolError(unknown_arguments(name, known))
@@ -105,6 +112,19 @@ class ToolServer(MCPServer[Deps]):
         except Unconfirmed as question:
             asked = await ask(context, name, question)
         return asked or await self._perform(tool, effect, arguments | agreed, context)
+
+    async def _call_custom(
+        self, name: str, arguments: dict[str, Any], context: ToolContext | None
+    ) -> CallToolResult | InputRequiredResult:
+        found = None
+        if self._custom is not None and context is not None:
+            try:
+                found = (await self._custom.enabled()).get(name)
+            except SQLAlchemyError as error:
+                raise UnexpectedToolError(_FAILED.format("The tool")) from error
+        if found is None or context is None:
+            raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those there are.")
+        return await custom_tools.call(found, arguments, context)
 
     async def _perform(
         self, tool: Tool, effect: Effect | None, arguments: dict[str, Any], context: ToolContext | None
@@ -150,6 +170,15 @@ def _only_reads(tool: Tool) -> bool:
     return tool.annotations is not None and tool.annotations.read_only_hint is True
 
 
+async def _known(custom: CustomTools) -> Iterable[Enabled]:
+    """The custom tools there are; those there were while the database is away, which the others need not."""
+    try:
+        return (await custom.enabled()).values()
+    except AWAY:
+        _log.warning("the database is away, at a list of tools")
+        return custom.last.values()
+
+
 def _is_away(error: BaseException | None) -> bool:
     """Whether the database could not be reached."""
     while error is not None and not isinstance(error, AWAY):
@@ -176,12 +205,13 @@ def create_server(deps: Deps, *, tools: Iterable[Tool] = BUILT_IN) -> ToolServer
 
     return ToolServer(
         list(tools),
+        deps.custom,
         name="turnlog",
         title="Turnlog tools",
         version=version("turnlog"),
         instructions=_INSTRUCTIONS,
         lifespan=lifespan,
-        cache_hints=_CACHED,
+        cache_hints=_CACHED if deps.custom is None else {**_CACHED, "tools/list": _CHANGING},
         # Nobody tells of changes: to offer it would hold a stream open for each client that waits for them.
         subscriptions=False,
         log_level="WARNING",

@@ -12,11 +12,13 @@ from kit.tokens import KeyRing, Verifier
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer, BearerDoor, Permits
 from mcp_server.context import Deps, SearchConfig
+from mcp_server.custom.catalogue import CustomTools
 from mcp_server.http_checks import HttpChecks
 from mcp_server.server import ToolServer
 from mcp_server.settings import McpSettings
+from mcp_server.tools import BUILT_IN
 
-__all__ = ["deps_from", "http_app", "verifier_from"]
+__all__ = ["deps_from", "http_app", "names_of_tools", "verifier_from"]
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -30,7 +32,13 @@ def deps_from(settings: McpSettings, db: Db, *, local: bool) -> Deps:
         search=SearchConfig(settings.search_backend, searxng_url, settings.fetch_hosts),
         timezone=ZoneInfo(settings.timezone),
         local_user=settings.turnlog_user if local else None,
+        custom=CustomTools(db, names_of_tools()) if settings.custom_tools else None,
     )
+
+
+def names_of_tools() -> frozenset[str]:
+    """Those that a custom tool cannot have."""
+    return frozenset(tool.name for tool in BUILT_IN)
 
 
 def verifier_from(settings: McpSettings, keys: KeyRing) -> JwtVerifier:

@@ -1,7 +1,7 @@
 """How a function becomes a tool: a lean schema, right annotations, plain words for wrong arguments."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
@@ -11,14 +11,14 @@ from pydantic_core import ErrorDetails
 from mcp_server.effects import IDEMPOTENCY_KEY
 from mcp_server.schemas import lean
 
-__all__ = ["argument_error", "tool", "unknown_arguments"]
+__all__ = ["argument_error", "tool", "unknown_arguments", "wanted"]
 
 _TYPE_WORDS: Final = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
-    "array": "a list of texts",
+    "array": "a list",
     "object": "an object",
 }
 
@@ -70,27 +70,53 @@ def argument_error(name: str, schema: Mapping[str, Any], error: ValidationError)
 
 def _wanted(properties: Mapping[str, Any], detail: ErrorDetails) -> str:
     field = str(detail["loc"][0])
-    schema = properties.get(field, {})
+    return wanted(field, properties.get(field, {}))
+
+
+def wanted(field: str, schema: Mapping[str, Any]) -> str:
+    """What to send as `field`, which has to fit `schema`."""
     words = f"`{field}` to be {_words(schema)}"
     purpose = schema.get("description")
     return f"{words} ({purpose.rstrip('.')})" if purpose else words
 
 
 def _words(schema: Mapping[str, Any]) -> str:
-    choices = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
-    return " or ".join(_word(choice) for choice in choices)
+    choices = [option for option in _choices(schema) if option.get("type") != "null"]
+    return " or ".join(_word(choice) for choice in choices) or "null"
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        return [{**schema, "type": kind} for kind in cast("list[str]", kinds)]
+    return schema.get("anyOf") or schema.get("oneOf") or [schema]
 
 
 def _word(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(str(value) for value in schema["enum"])
-    word = _TYPE_WORDS.get(str(schema.get("type")), "a value")
-    low, high = schema.get("minimum"), schema.get("maximum")
+    if "const" in schema:
+        return str(schema["const"])
+    kind = str(schema.get("type"))
+    word = _TYPE_WORDS.get(kind, "a value")
+    if kind == "array" and schema.get("items", {}).get("type") == "string":
+        word = "a list of texts"
+    if "pattern" in schema:
+        word += f" that fits {schema['pattern']}"
+    match kind:
+        case "string":
+            return _within(word, schema.get("minLength"), schema.get("maxLength"), " of", " characters")
+        case "array":
+            return _within(word, schema.get("minItems"), schema.get("maxItems"), ",")
+        case "object" if schema.get("properties"):
+            return f"{word} of {', '.join(schema['properties'])}"
+        case _:
+            return _within(word, schema.get("minimum"), schema.get("maximum"))
+
+
+def _within(word: str, low: Any, high: Any, before: str = "", after: str = "") -> str:
     if low is not None and high is not None:
-        return f"{word} from {low} to {high}"
-    longest = schema.get("maxLength")
-    if longest is not None:
-        least = "1 to " if schema.get("minLength") else "at most "
-        return f"{word} of {least}{longest} characters"
-    most = schema.get("maxItems")
-    return f"{word}, at most {most}" if most is not None else word
+        return f"{word}{before or ' from'} {low} to {high}{after}"
+    if high is not None:
+        return f"{word}{before} at most {high}{after}"
+    return word if low is None else f"{word}{before} at least {low}{after}"
