@@ -54,11 +54,14 @@ def chat(
         str | None, typer.Option(envvar="TURNLOG_TOKEN", help="A token, for a server elsewhere.")
     ] = None,
     conversation: Annotated[str | None, typer.Option(help="Id of the conversation to go on with.")] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Id of the agent that answers; left out: the default.")
+    ] = None,
 ) -> None:
     """Talk to the assistant in the terminal; its tool calls are shown."""
     from chat_api.commands.chat import chat as run  # noqa: PLC0415
 
-    run(message, url=url, user=user, token=token, conversation=conversation)
+    run(message, url=url, user=user, token=token, conversation=conversation, agent=agent)
 
 
 @app.command()

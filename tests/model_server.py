@@ -50,6 +50,19 @@ def call(name: str, _arguments: str | None = None, **arguments: Any) -> Response
     return _completion({"role": "assistant", "content": None, "tool_calls": [tool_call]}, "tool_calls")
 
 
+def calls(*wanted: tuple[str, dict[str, Any]]) -> Response:
+    """An answer that calls several tools at once, each by name and arguments."""
+    made = [
+        {
+            "id": f"call_{uuid4().hex}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(arguments)},
+        }
+        for name, arguments in wanted
+    ]
+    return _completion({"role": "assistant", "content": None, "tool_calls": made}, "tool_calls")
+
+
 def stream(
     *pieces: str | Wait, pause: float = 0, usage: bool = True, finish: str = "stop", then: Then = "done"
 ) -> Response:

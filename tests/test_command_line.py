@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.chat_api.replica import execute, expire_leases, in_thread
 from tests.model_server import Hold, ModelServer, call, say, stream
 from tests.programs import free_port, run, running, started
-from tests.servers import SECRET, StartApi
+from tests.servers import SECRET, StartApi, token_for
 
 
 @pytest.fixture
@@ -43,6 +43,37 @@ def test_chat_goes_on_with_the_conversation_until_the_input_ends(
     assert done.stdout.splitlines() == ["Hello Ann.", "Ann."]
     said = [message["content"] for message in model.requests[1]["messages"][1:]]
     assert said == ["I am Ann", "Hello Ann.", "Who am I?"]
+
+
+def test_chat_asks_about_a_call_and_takes_other_arguments(
+    start_api: StartApi, model: ModelServer, database_url: str, settings: dict[str, Any]
+) -> None:
+    model.answers(call("add_todo", title="Milk"), call("add_todo", title="Tea"), say("One of two."))
+    with start_api() as url:
+        headers = {"Authorization": f"Bearer {token_for('local')}"}
+        body = {"name": "Careful", "system_prompt": "Help.", "approvals": {"not_read_only": True}}
+        made = httpx2.post(f"{url}/api/v1/agents", json=body, headers=headers, trust_env=False)
+        options = ["--agent", made.json()["agent_id"], "--token", token_for("local")]
+        stdin = 'what?\n{"title": "Oat milk"}\nno not today\n'
+        done = run("turnlog", "chat", "--url", url, *options, "Two things", stdin=stdin, **settings)
+    assert done.stdout.splitlines()[-1] == "One of two.", done.stderr
+    assert 'wants to call add_todo {"title": "Milk"}' in done.stderr
+    assert execute(database_url, "SELECT title FROM todos") == [("Oat milk",)]
+    assert "They said: not today" in model.requests[2]["messages"][-1]["content"]
+
+
+def test_chat_says_that_a_turn_waits_where_nobody_answers(
+    start_api: StartApi, model: ModelServer, settings: dict[str, Any]
+) -> None:
+    model.answers(call("add_todo", title="Milk"))
+    with start_api() as url:
+        headers = {"Authorization": f"Bearer {token_for('local')}"}
+        body = {"name": "Careful", "system_prompt": "Help.", "approvals": {"tools": ["add_todo"]}}
+        made = httpx2.post(f"{url}/api/v1/agents", json=body, headers=headers, trust_env=False)
+        options = ["--agent", made.json()["agent_id"], "--token", token_for("local")]
+        done = run("turnlog", "chat", "--url", url, *options, "One thing", **settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "waits for that decision" in done.stderr
 
 
 def test_chat_goes_on_with_a_turn_whose_server_was_killed_and_started_again(

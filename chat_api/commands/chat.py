@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
+from chat_api.commands.approving import ask
 from chat_api.commands.console import command, out, words
 from chat_api.commands.credentials import mint_token
 from chat_api.commands.turn_frames import Refused, TurnFrames
@@ -31,6 +32,7 @@ def chat(
     user: str | None,
     token: str | None,
     conversation: str | None,
+    agent: str | None,
 ) -> None:
     settings = load(Settings)
     base_url = url or settings.public_address(settings.api_host, settings.api_port)
@@ -41,7 +43,7 @@ def chat(
         subject = _subject(token)
     headers = {"Authorization": f"Bearer {bearer}"}
     with httpx2.Client(base_url=base_url, headers=headers, timeout=_SILENCE, trust_env=False) as http:
-        talk = _Talk(http, subject, conversation)
+        talk = _Talk(http, subject, conversation=conversation, agent=agent)
         if message is not None:
             sys.exit(0 if talk.turn(message) else 1)
         talk.forever()
@@ -66,10 +68,13 @@ def _subject(token: str) -> str:
 
 
 class _Talk:
-    def __init__(self, http: httpx2.Client, user: str, conversation: str | None) -> None:
+    def __init__(
+        self, http: httpx2.Client, user: str, *, conversation: str | None, agent: str | None
+    ) -> None:
         self._http = http
         self._user = user
         self._conversation = conversation
+        self._agent = agent
 
     def forever(self) -> None:
         """Read lines until the input ends."""
@@ -86,11 +91,14 @@ class _Talk:
     def turn(self, message: str) -> bool:
         """Take one turn and show it as it comes; Ctrl-C stops it. Returns whether there was an answer."""
         body = {"message": message} | ({"conversation_id": self._conversation} if self._conversation else {})
+        body |= {"agent_id": self._agent} if self._agent else {}
         frames, shown = TurnFrames(self._http, self._user, body), _Shown()
         try:
             with shown:
                 for frame in frames:
                     shown.take(frame)
+                    if frame["type"] == "approval" and not self._decided(frames, frame):
+                        return False
         except KeyboardInterrupt:
             frames.cancel()
             words.print("Stopped.")
@@ -104,6 +112,14 @@ class _Talk:
         finally:
             self._conversation = shown.conversation or self._conversation
         return shown.answered
+
+    def _decided(self, frames: TurnFrames, frame: dict[str, Any]) -> bool:
+        decision = ask(frame)
+        if decision is None:
+            words.print("The turn waits for that decision; it can be cancelled.")
+            return False
+        frames.decide(decision)
+        return True
 
 
 class _Shown:
@@ -143,7 +159,8 @@ class _Shown:
             case "tool_result":
                 out.print(_call_line(self._calls.get(frame["step_id"], {}) | frame))
             case "approval":
-                words.print(f"The turn waits for a decision about {frame['tool']}.", markup=False)
+                self._waiting.stop()
+                self._live.stop()
             case "error":
                 words.print(frame["message"], style="red", markup=False)
             case "done":

@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 class TurnFrames:
-    """One turn. Iterating takes it, and yields its NDJSON frames up to `done`, `error` or `approval`."""
+    """One turn. Iterating takes it, and yields its NDJSON frames up to `done` or `error`."""
 
     def __init__(self, http: httpx2.Client, user: str, body: dict[str, Any]) -> None:
         self._http: Final = http
@@ -40,7 +40,7 @@ class TurnFrames:
             try:
                 for frame in self._frames():
                     yield frame
-                    if frame["type"] in {"done", "error", "approval"}:
+                    if frame["type"] in {"done", "error"}:
                         return
             except httpx2.TransportError:
                 if not self._left:
@@ -54,6 +54,12 @@ class TurnFrames:
             # A server that is away hears nothing.
             with suppress(httpx2.TransportError):
                 self._http.post(f"/api/v1/runs/{self._run_id}/cancel")
+
+    def decide(self, decision: dict[str, Any]) -> None:
+        """Let the turn go on. Raises Refused."""
+        response = self._http.post(f"/api/v1/runs/{self._run_id}/approvals", json=decision)
+        if not response.is_success:
+            raise Refused(_message(response))
 
     def _frames(self) -> Iterator[dict[str, Any]]:
         with self._request() as response:

@@ -1,0 +1,124 @@
+"""Agents: assistants of one's own."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.deciding import agent, with_agent
+from tests.model_server import ModelServer, call, say
+from tests.servers import Person
+
+AGENTS = "/api/v1/agents"
+
+
+def test_an_agent_answers_with_its_own_prompt_and_tools(alice: Person, model: ModelServer) -> None:
+    agent_id = agent(alice, system_prompt="You are a pirate.", tools=["calculator"])
+    model.answers(say("Arr."))
+    answer = with_agent(alice, agent_id).json()["data"]
+    assert answer["response"] == "Arr."
+    [request] = model.requests
+    assert request["messages"][0]["content"].startswith("You are a pirate.\nToday is ")
+    assert [tool["function"]["name"] for tool in request["tools"]] == ["calculator"]
+    run = alice.http.get(f"/api/v1/runs/{answer['run_id']}").json()
+    assert (run["agent_id"], run["agent_version"]) == (agent_id, 1)
+
+
+def test_an_agent_without_tools_is_offered_none(alice: Person, model: ModelServer) -> None:
+    agent_id = agent(alice, tools=[])
+    model.answers(call("add_todo", title="x"), say("I cannot."))
+    assert with_agent(alice, agent_id).json()["data"]["tool_calls"][0]["error"] == "There is no such tool."
+    assert "tools" not in model.requests[0]
+
+
+def test_an_agent_answers_at_the_path_that_names_it(alice: Person, model: ModelServer) -> None:
+    agent_id = agent(alice, system_prompt="You are a pirate.")
+    model.answers(say("Arr."))
+    body = {"message": "Hello", "stream": False}
+    answer = alice.http.post(f"/api/agents/{agent_id}/chat", json=body)
+    assert answer.json()["data"]["response"] == "Arr."
+    assert model.requests[0]["messages"][0]["content"].startswith("You are a pirate.")
+
+
+def test_a_changed_agent_answers_the_next_message(alice: Person, model: ModelServer) -> None:
+    agent_id = agent(alice)
+    changed = alice.http.patch(f"{AGENTS}/{agent_id}", json={"system_prompt": "You are a bear.", "tools": []})
+    assert (changed.json()["version"], changed.json()["name"]) == (2, "Careful")
+    assert with_agent(alice, agent_id).status_code == 200
+    assert model.requests[0]["messages"][0]["content"].startswith("You are a bear.")
+
+
+def test_agents_are_listed_the_newest_first(alice: Person) -> None:
+    made = [agent(alice, name=f"Number {number}") for number in range(3)]
+    page = alice.http.get(AGENTS, params={"limit": 2}).json()
+    assert [found["agent_id"] for found in page["agents"]] == made[:0:-1]
+    assert (page["total"], page["limit"], page["offset"]) == (3, 2, 0)
+    rest = alice.http.get("/api/agents", params={"limit": 2, "offset": 2}).json()
+    assert [found["agent_id"] for found in rest["agents"]] == made[:1]
+
+
+def test_a_deleted_agent_is_gone(alice: Person) -> None:
+    agent_id = agent(alice)
+    assert alice.http.delete(f"{AGENTS}/{agent_id}").json()["success"] is True
+    assert alice.http.get(f"{AGENTS}/{agent_id}").status_code == 404
+    refused = with_agent(alice, agent_id)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "agent_not_found")
+
+
+def test_the_second_of_two_editors_is_told(alice: Person) -> None:
+    agent_id = agent(alice)
+    etag = alice.http.get(f"{AGENTS}/{agent_id}").headers["ETag"]
+
+    def rename(name: str) -> Any:
+        return alice.http.patch(f"{AGENTS}/{agent_id}", json={"name": name}, headers={"If-Match": etag})
+
+    assert rename("First").headers["ETag"] == '"2"'
+    refused = rename("Second")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (412, "agent_changed")
+    assert alice.http.get(f"{AGENTS}/{agent_id}").json()["name"] == "First"
+
+
+def test_a_change_to_what_it_was_makes_no_version(alice: Person) -> None:
+    agent_id = agent(alice)
+    assert alice.http.patch(f"{AGENTS}/{agent_id}", json={"name": "Careful"}).json()["version"] == 1
+    assert alice.http.patch(f"{AGENTS}/{agent_id}", json={}).json()["version"] == 1
+
+
+def test_an_agent_of_somebody_else_is_not_there(
+    alice: Person, person: MakePerson, model: ModelServer
+) -> None:
+    agent_id, mallory = agent(alice), person()
+    for method, path in (("GET", ""), ("DELETE", ""), ("PATCH", "")):
+        body = {"name": "Mine"} if method == "PATCH" else None
+        refused = mallory.http.request(method, f"{AGENTS}/{agent_id}{path}", json=body)
+        assert refused.json()["error"]["code"] == "agent_not_found"
+    assert with_agent(mallory, agent_id).json()["error"]["code"] == "agent_not_found"
+    assert mallory.http.get(AGENTS).json()["total"] == 0
+    assert not model.requests
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": "x" * 256},
+        {"name": "\x00"},
+        {"system_prompt": " "},
+        {"system_prompt": "x" * 50_001},
+        {"tools": ["no such name!"]},
+        {"tools": "calculator"},
+        {"approvals": {"tools": ["a b"]}},
+        {"approvals": {"always": True}},
+        {"mood": "good"},
+    ],
+)
+def test_an_agent_that_makes_no_sense_is_refused(alice: Person, fields: dict[str, Any]) -> None:
+    body = {"name": "A", "system_prompt": "B", **fields}
+    refused = alice.http.post(AGENTS, json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_request")
+
+
+def test_an_unknown_agent_is_not_found(alice: Person) -> None:
+    assert with_agent(alice, str(uuid4())).status_code == 404
+    assert with_agent(alice, "somebody").status_code == 422
