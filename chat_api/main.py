@@ -32,12 +32,14 @@ from chat_api.runs.signals import CHANNEL
 from chat_api.runs.turn import TurnDeps
 from chat_api.runs.worker import Worker
 from chat_api.settings import Settings
+from chat_api.tools import routes as tool_routes
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.connections import Connection, connect_http, connect_in_process
 from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
 from kit.tokens import Verifier, load_keys
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer
+from mcp_server.custom.catalogue import CustomTools
 from mcp_server.server import ToolServer, create_server
 from mcp_server.setup import deps_from, http_app, verifier_from
 
@@ -53,7 +55,7 @@ _ROUTERS: Final = (
     health_router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
-_RESOURCES: Final = (agent_routes.router,)
+_RESOURCES: Final = (tool_routes.router, agent_routes.router)
 
 
 class State(TypedDict):
@@ -65,6 +67,9 @@ class State(TypedDict):
     worker: Worker
     origins: list[str]
     mcp: ASGIApp
+    tools: ToolBridge
+    delegation: Delegation
+    custom: CustomTools | None
 
 
 def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
@@ -130,7 +135,8 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     db = await stack.enter_async_context(open_db(url))
     keys = await load_keys(db)
     guard = verifier_from(settings, keys)
-    server = create_server(deps_from(settings, db, local=False))
+    reach = deps_from(settings, db, local=False)
+    server = create_server(reach)
     address = settings.public_address(settings.api_host, settings.api_port)
     mcp = http_app(server, settings, Bearer(guard, address))
     await stack.enter_async_context(server.session_manager.run())
@@ -149,8 +155,17 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     )
     worker = await _open_worker(deps, url, settings, stack)
     verifier = Verifier(keys, settings.jwt_audience, settings.jwt_issuer, settings.jwt_secret_key)
-    origins = settings.origins
-    return State(db=db, verifier=verifier, providers=providers, worker=worker, origins=origins, mcp=mcp)
+    return State(
+        db=db,
+        verifier=verifier,
+        providers=providers,
+        worker=worker,
+        origins=settings.origins,
+        mcp=mcp,
+        tools=deps.tools,
+        delegation=deps.delegation,
+        custom=reach.custom,
+    )
 
 
 async def _open_worker(deps: TurnDeps, url: str, settings: Settings, stack: AsyncExitStack) -> Worker:

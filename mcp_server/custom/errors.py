@@ -38,13 +38,11 @@ class NameTaken(Problem):
 
 
 class CustomToolChanged(Problem):
-    status = 409
+    status = 412
     code = "custom_tool_changed"
 
     def __init__(self) -> None:
-        super().__init__(
-            "Somebody has changed the tool since that version: read it, and change what is there."
-        )
+        super().__init__("The tool was changed meanwhile; read it again and make your change anew.")
 
 
 class TooManyCustomTools(Problem):

@@ -62,7 +62,9 @@ def checked_parameters(parameters: Schema) -> Schema:
     if not properties.keys() >= set(required):
         raise Unfit(_FIELD, "required names what properties does not have.")
     order = [name for name in properties if name in required]
-    return lean(schema) | {"properties": lean(properties), "required": order, "additionalProperties": False}
+    closed = {"required": order, "additionalProperties": False}
+    empty: Schema = {"type": "object", "properties": {}}
+    return empty | lean(schema) | closed
 
 
 def validator_of(parameters: Schema) -> Validator:
