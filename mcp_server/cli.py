@@ -8,10 +8,12 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from kit.errors import SetupError
+from mcp_server.custom.cli import app as tool_app
 
 __all__ = ["main"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(tool_app, name="tool")
 
 _Client: TypeAlias = Annotated[
     Literal["claude-desktop", "cursor", "vscode", "claude-code"],

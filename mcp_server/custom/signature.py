@@ -6,7 +6,7 @@ from typing import Final
 
 from mcp_server.custom.errors import Unfit
 
-__all__ = ["Signature", "function_of", "signature_of"]
+__all__ = ["Signature", "function_of", "public_functions", "signature_of"]
 
 _FIELD: Final = "code"
 
@@ -17,6 +17,12 @@ class Signature:
 
     names: tuple[str, ...]
     required: frozenset[str]
+
+
+def public_functions(code: str) -> list[str]:
+    """The names of the functions at the top of `code` that do not begin with `_`. Raises Unfit."""
+    functions = (node.name for node in _parsed(code).body if isinstance(node, ast.FunctionDef))
+    return [name for name in functions if not name.startswith("_")]
 
 
 def function_of(code: str, name: str) -> ast.FunctionDef:
