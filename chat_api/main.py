@@ -35,7 +35,10 @@ from chat_api.settings import Settings
 from chat_api.tools import routes as tool_routes
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.connections import Connection, connect_http, connect_in_process
+from chat_api.tools.servers import routes as server_routes
+from chat_api.tools.servers.others import OtherServers
 from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
+from kit.sealing import Sealer
 from kit.tokens import Verifier, load_keys
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer
@@ -53,6 +56,7 @@ _ROUTERS: Final = (
     conversation_routes.router,
     auth_routes.router,
     health_router,
+    server_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
 _RESOURCES: Final = (tool_routes.router, agent_routes.router)
@@ -70,6 +74,7 @@ class State(TypedDict):
     tools: ToolBridge
     delegation: Delegation
     custom: CustomTools | None
+    others: OtherServers
 
 
 def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
@@ -140,13 +145,15 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     address = settings.public_address(settings.api_host, settings.api_port)
     mcp = http_app(server, settings, Bearer(guard, address))
     await stack.enter_async_context(server.session_manager.run())
+    others = OtherServers(db, Sealer(settings.provider_key_secret, settings.data_dir))
+    stack.push_async_callback(others.close)
     found = configured(settings, as_provider(local) if local else None)
     providers = Providers(found, named=settings.default_provider is not None)
     deps = TurnDeps(
         db=db,
         providers=providers,
         catalogue=await stack.enter_async_context(open_catalogue(settings.provider_timeout)),
-        tools=ToolBridge(await _connect(settings, server, guard, stack)),
+        tools=ToolBridge(await _connect(settings, server, guard, stack), others),
         delegation=Delegation(keys, settings.mcp_audience),
         timezone=settings.timezone,
         rounds=settings.max_rounds,
@@ -165,6 +172,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         tools=deps.tools,
         delegation=deps.delegation,
         custom=reach.custom,
+        others=others,
     )
 
 

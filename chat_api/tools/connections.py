@@ -20,6 +20,8 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
 from typing_extensions import override
 
+from chat_api.tools.line import Line
+
 __all__ = ["Asking", "Authenticate", "Connection", "connect_http", "connect_in_process"]
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[AccessToken | None]]
@@ -27,6 +29,7 @@ Authenticate: TypeAlias = Callable[[str], Awaitable[AccessToken | None]]
 
 _CALL_TIMEOUT: Final = 60.0
 _CONNECT_TIMEOUT: Final = 5.0
+_OPEN_TIMEOUT: Final = 30.0
 _MODERN: Final = "2026-07-28"
 # Not those where it may still be at work: a call that lasts too long does so again.
 _BREAKS: Final = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
@@ -49,9 +52,9 @@ _asking: Final[ContextVar[Asking]] = ContextVar("asking")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`acting_as(asking)` makes the calls of `client` within it those of the token's user."""
+    """`acting_as(asking)` makes the calls of the line's client within it those of the token's user."""
 
-    client: Client
+    line: Line
     acting_as: Callable[[Asking], AbstractAsyncContextManager[None]]
 
 
@@ -129,8 +132,11 @@ async def connect_in_process(
         finally:
             auth_context_var.reset(before)
 
-    async with Client(server, cache=None, read_timeout_seconds=_CALL_TIMEOUT) as client:
-        yield Connection(client, acting_as)
+    def open_client() -> Client:
+        return Client(server, cache=None, read_timeout_seconds=_CALL_TIMEOUT)
+
+    async with _kept(Line("own", open_client, patience=_OPEN_TIMEOUT)) as line:
+        yield Connection(line, acting_as)
 
 
 @asynccontextmanager
@@ -145,13 +151,29 @@ async def connect_http(url: str) -> AsyncGenerator[Connection]:
         finally:
             _asking.reset(before)
 
-    http = httpx2.AsyncClient(
-        auth=_BearerOfTheCall(),
-        transport=_Steady(verify=ssl.create_default_context()),
-        timeout=httpx2.Timeout(_CALL_TIMEOUT, connect=_CONNECT_TIMEOUT),
-        headers={"Accept-Encoding": "identity"},
-        trust_env=False,
-    )
-    streams = streamable_http_client(url, http_client=http, terminate_on_close=False)
-    async with http, Client(streams, mode=_MODERN, cache=None, read_timeout_seconds=_CALL_TIMEOUT) as client:
-        yield Connection(client, acting_as)
+    @asynccontextmanager
+    async def open_client() -> AsyncGenerator[Client]:
+        http = httpx2.AsyncClient(
+            auth=_BearerOfTheCall(),
+            transport=_Steady(verify=ssl.create_default_context()),
+            timeout=httpx2.Timeout(_CALL_TIMEOUT, connect=_CONNECT_TIMEOUT),
+            headers={"Accept-Encoding": "identity"},
+            trust_env=False,
+        )
+        streams = streamable_http_client(url, http_client=http, terminate_on_close=False)
+        client = Client(streams, mode=_MODERN, cache=None, read_timeout_seconds=_CALL_TIMEOUT)
+        async with http, client:
+            yield client
+
+    async with _kept(Line("own", open_client, patience=_OPEN_TIMEOUT)) as line:
+        yield Connection(line, acting_as)
+
+
+@asynccontextmanager
+async def _kept(line: Line) -> AsyncGenerator[Line]:
+    """The line, open from now on until the end of the context."""
+    await line.client()
+    try:
+        yield line
+    finally:
+        await line.close()
