@@ -43,14 +43,17 @@ def serve(
         return
     # Nothing that is imported is garbage: looking for some takes a quarter of the start.
     gc.disable()
+    from mcp_server.opening import begin  # noqa: PLC0415
+
+    settings, database = begin()
     from mcp_server.serving import serve_http, serve_stdio  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     if http:
-        serve_http(host, port, no_auth=no_auth)
+        serve_http(settings, database, host, port, no_auth=no_auth)
     else:
-        raise typer.Exit(serve_stdio())
+        raise typer.Exit(serve_stdio(settings, database))
 
 
 @app.command()

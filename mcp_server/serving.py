@@ -11,12 +11,12 @@ from typing import Final
 import uvicorn
 
 from kit.errors import SetupError
-from kit.postgres import Db, embedded_url, migrate, open_db
-from kit.settings import load
+from kit.postgres import Db, migrate, open_db
 from kit.telemetry import set_up_logging
 from kit.tokens import load_keys
 from mcp_server.bearer import Bearer
 from mcp_server.input_end import signals_end_input
+from mcp_server.opening import Database
 from mcp_server.server import create_server
 from mcp_server.settings import McpSettings
 from mcp_server.setup import deps_from, http_app, verifier_from
@@ -26,11 +26,11 @@ __all__ = ["serve_http", "serve_stdio"]
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def serve_stdio() -> int:
+def serve_stdio(settings: McpSettings, database: Database) -> int:
     """Serve the one local user until the input ends or a signal comes; return the exit code."""
-    settings = _settings()
+    set_up_logging(settings.log_level)
     with signals_end_input() as ended_by:
-        asyncio.run(_stdio(settings))
+        asyncio.run(_stdio(settings, database))
     # What a tool printed may wait in a buffer until the interpreter ends: it is not for the client.
     with suppress(OSError):  # a stderr that is closed takes nothing
         os.dup2(2, 1)
@@ -38,29 +38,24 @@ def serve_stdio() -> int:
     return 128 + ended_by[0] if ended_by else 0
 
 
-def serve_http(host: str, port: int, *, no_auth: bool) -> None:
+def serve_http(settings: McpSettings, database: Database, host: str, port: int, *, no_auth: bool) -> None:
     """Serve at `host` and `port` until a signal comes."""
     if no_auth and host not in _LOOPBACK:
         raise SetupError("--no-auth is for loopback only; give --host 127.0.0.1 or leave --no-auth out.")
     # uvicorn raises the signal that ended it once more, which would end us before Postgres is stopped.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    asyncio.run(_http(_settings(), host, port, no_auth=no_auth))
-
-
-def _settings() -> McpSettings:
-    settings = load(McpSettings)
     set_up_logging(settings.log_level)
-    return settings
+    asyncio.run(_http(settings, database, host, port, no_auth=no_auth))
 
 
-async def _stdio(settings: McpSettings) -> None:
-    async with _open(settings) as db:
+async def _stdio(settings: McpSettings, database: Database) -> None:
+    async with _open(database) as db:
         await create_server(deps_from(settings, db, local=True)).run_stdio_async()
 
 
-async def _http(settings: McpSettings, host: str, port: int, *, no_auth: bool) -> None:
+async def _http(settings: McpSettings, database: Database, host: str, port: int, *, no_auth: bool) -> None:
     address = f"http://{host}:{port}"
-    async with _open(settings) as db:
+    async with _open(database) as db:
         deps = deps_from(settings, db, local=no_auth)
         bearer = None
         if not no_auth:
@@ -73,8 +68,8 @@ async def _http(settings: McpSettings, host: str, port: int, *, no_auth: bool) -
 
 
 @asynccontextmanager
-async def _open(settings: McpSettings) -> AsyncGenerator[Db]:
-    url = settings.database_url or embedded_url(settings.data_dir)
+async def _open(database: Database) -> AsyncGenerator[Db]:
+    url = await asyncio.to_thread(database)
     await asyncio.to_thread(migrate, url)
     async with open_db(url) as db:
         yield db

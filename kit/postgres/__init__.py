@@ -1,6 +1,6 @@
 """Postgres, everywhere: an embedded server or yours, one engine, one migration history."""
 
-from kit.postgres.embedded import embedded_url
+from kit.embedded import embedded_url
 from kit.postgres.engine import Db, open_db
 from kit.postgres.listen import listen_forever
 from kit.postgres.migrate import migrate

@@ -5,11 +5,6 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
@@ -17,7 +12,7 @@ from sqlalchemy.pool import NullPool
 from kit.errors import SetupError
 from kit.postgres.engine import psycopg_url
 
-__all__ = ["migrate"]
+__all__ = ["migrate", "newest"]
 
 _OLDEST_SERVER: Final = 14
 _LOCK: Final = 0x7475726E6C6F67  # "turnlog"
@@ -29,13 +24,34 @@ def migrate(url: str) -> None:
     Raises SetupError where the server cannot be reached or is older than Postgres 14, and where the database
     is newer than this program.
     """
-    with as_file(files("migrations")) as scripts, _connect(url) as connection:
+    with _connect(url) as connection:
+        if _revision(connection) != newest():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            _upgrade(connection)
+
+
+def newest() -> str:
+    """The newest revision: the files are named by their numbers."""
+    versions = files("migrations") / "versions"
+    return max(file.name.partition("_")[0] for file in versions.iterdir() if file.name.endswith(".py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    # Not by Alembic, which every start would wait for.
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
+    with as_file(files("migrations")) as scripts:
         config = Config()
         config.set_main_option("script_location", str(scripts))
         config.attributes["connection"] = connection
-        if _is_current(connection, config):
-            return
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         try:
             command.upgrade(config, "head")
         except CommandError as error:
@@ -43,11 +59,6 @@ def migrate(url: str) -> None:
                 "The database belongs to a newer Turnlog than this one; start that one, or set DATABASE_URL "
                 "to another database."
             ) from error
-
-
-def _is_current(connection: Connection, config: Config) -> bool:
-    script = ScriptDirectory.from_config(config)
-    return MigrationContext.configure(connection).get_current_revision() == script.get_current_head()
 
 
 @contextmanager

