@@ -1,20 +1,28 @@
 """Agents: assistants with a prompt, tools and rules of one's own."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Final, TypeAlias, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from chat_api.agents import service
+from chat_api.agents import service, tools
+from chat_api.agents.config import AgentConfig, ToolName
 from chat_api.agents.models import Agent
-from chat_api.agents.schemas import AgentChange, AgentList, AgentOut, NewAgent
+from chat_api.agents.schemas import AgentChange, AgentList, AgentOut, AgentTools, NewAgent
 from chat_api.auth.dependencies import Caller
+from chat_api.auth.service import Delegation
+from chat_api.tools.bridge import ToolBridge
+from chat_api.tools.schemas import ToolOut
+from chat_api.tools.service import tools_of
 from kit.postgres import Db
+from mcp_server.custom.catalogue import CustomTools
 
 router = APIRouter(tags=["agents"])
 
 _PATH: Final = "/agents"
+_TOOL: Final = "/agents/{agent_id}/tools/{name}"
 
 
 async def _db(request: Request) -> Db:
@@ -28,9 +36,27 @@ _IfMatch: TypeAlias = Annotated[
 ]
 
 
+async def _offered(request: Request, caller: Caller) -> Callable[[], Awaitable[list[ToolOut]]]:
+    async def offered() -> list[ToolOut]:
+        custom = cast("CustomTools | None", request.state.custom)
+        names = () if custom is None else await custom.enabled()
+        deputy = cast("Delegation", request.state.delegation).deputy(caller)
+        return await tools_of(deputy, cast("ToolBridge", request.state.tools), names)
+
+    return offered
+
+
+Offered: TypeAlias = Annotated[Callable[[], Awaitable[list[ToolOut]]], Depends(_offered)]
+"""Finds the tools that there are for the caller. Raises ToolServerUnreachable."""
+
+
 @router.post(_PATH, status_code=HTTPStatus.CREATED)
-async def create_agent(caller: Caller, db: Database, body: NewAgent, response: Response) -> AgentOut:
+async def create_agent(
+    caller: Caller, db: Database, offered: Offered, body: NewAgent, response: Response
+) -> AgentOut:
     """Make an assistant of one's own. Turns take it by its `agent_id`."""
+    if tools.named(body.config):
+        tools.check(body.config, await offered())
     return _answer(await service.create(db, caller, body.name, body.config), response)
 
 
@@ -56,6 +82,7 @@ async def get_agent(caller: Caller, db: Database, agent_id: UUID, response: Resp
 async def change_agent(
     caller: Caller,
     db: Database,
+    offered: Offered,
     agent_id: UUID,
     body: AgentChange,
     response: Response,
@@ -65,6 +92,8 @@ async def change_agent(
 
     With `If-Match`, only if nobody else has changed it meanwhile.
     """
+    if tools.named(body.config):
+        tools.check(body.config, await offered())
     expected = None if if_match is None else int(if_match.strip('"'))
     changed = await service.change(
         db, caller.owner, agent_id, body.applied, name=body.name, expected=expected
@@ -77,6 +106,38 @@ async def delete_agent(caller: Caller, db: Database, agent_id: UUID) -> dict[str
     """Delete an agent with its versions. Its conversations stay."""
     await service.delete(db, caller.owner, agent_id)
     return {"success": True, "message": "Agent deleted successfully"}
+
+
+@router.get("/tools/{agent_id}", tags=["tools"])
+async def list_tools_of_agent(caller: Caller, db: Database, offered: Offered, agent_id: UUID) -> AgentTools:
+    """The tools that an agent may call, of those that there are."""
+    agent = await service.find(db, caller.owner, agent_id)
+    found = tools.of_agent(AgentConfig.model_validate(agent.config), await offered())
+    return AgentTools(agent_id=agent.id, tools=[tool.name for tool in found], tool_details=found)
+
+
+@router.put(_TOOL)
+async def attach_tool(
+    caller: Caller, db: Database, offered: Offered, agent_id: UUID, name: ToolName, response: Response
+) -> AgentOut:
+    """Let an agent call one tool more. Safe to repeat."""
+    await service.find(db, caller.owner, agent_id)
+    tools.check(AgentConfig(system_prompt="-", tools=[name]), await offered())
+    return _answer(await service.change(db, caller.owner, agent_id, tools.attached(name)), response)
+
+
+@router.delete(_TOOL)
+async def detach_tool(
+    caller: Caller, db: Database, offered: Offered, agent_id: UUID, name: ToolName, response: Response
+) -> AgentOut:
+    """Let an agent call one tool less; one that may call all there are is left with the others.
+
+    Safe to repeat.
+    """
+    await service.find(db, caller.owner, agent_id)
+    there_are = [tool.name for tool in await offered()]
+    changed = await service.change(db, caller.owner, agent_id, tools.detached(name, there_are))
+    return _answer(changed, response)
 
 
 def _answer(agent: Agent, response: Response) -> AgentOut:

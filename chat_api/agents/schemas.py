@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chat_api.agents.config import AgentConfig, Approvals, Text, ToolName
 from chat_api.agents.models import Agent
+from chat_api.tools.schemas import ToolOut
 
-__all__ = ["AgentChange", "AgentList", "AgentOut", "NewAgent"]
+__all__ = ["AgentChange", "AgentList", "AgentOut", "AgentTools", "NewAgent"]
 
 _Name = Annotated[Text, Field(min_length=1, max_length=255)]
 
@@ -31,6 +32,11 @@ class AgentChange(BaseModel):
     system_prompt: Text | None = Field(default=None, min_length=1, max_length=50_000)
     tools: list[ToolName] | None = Field(default=None, max_length=200, description="null: all there is")
     approvals: Approvals | None = None
+
+    @property
+    def config(self) -> AgentConfig:
+        """An agent that names the tools that the change names."""
+        return self.applied(AgentConfig(system_prompt="-", tools=[]))
 
     def applied(self, config: AgentConfig) -> AgentConfig:
         given = self.model_dump(exclude_unset=True, exclude={"name"})
@@ -57,6 +63,14 @@ class AgentOut(AgentConfig):
             updated_at=agent.updated_at,
             **agent.config,
         )
+
+
+class AgentTools(BaseModel):
+    """`tools` are the names, of those that there are now."""
+
+    agent_id: UUID
+    tools: list[str]
+    tool_details: list[ToolOut]
 
 
 class AgentList(BaseModel):

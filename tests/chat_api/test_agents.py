@@ -89,11 +89,18 @@ def test_an_agent_of_somebody_else_is_not_there(
     alice: Person, person: MakePerson, model: ModelServer
 ) -> None:
     agent_id, mallory = agent(alice), person()
-    for method, path in (("GET", ""), ("DELETE", ""), ("PATCH", "")):
+    for method, path in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("PATCH", ""),
+        ("PUT", "/tools/calculator"),
+        ("DELETE", "/tools/calculator"),
+    ):
         body = {"name": "Mine"} if method == "PATCH" else None
         refused = mallory.http.request(method, f"{AGENTS}/{agent_id}{path}", json=body)
         assert refused.json()["error"]["code"] == "agent_not_found"
     assert with_agent(mallory, agent_id).json()["error"]["code"] == "agent_not_found"
+    assert mallory.http.get(f"/api/v1/tools/{agent_id}").status_code == 404
     assert mallory.http.get(AGENTS).json()["total"] == 0
     assert not model.requests
 
@@ -122,3 +129,38 @@ def test_an_agent_that_makes_no_sense_is_refused(alice: Person, fields: dict[str
 def test_an_unknown_agent_is_not_found(alice: Person) -> None:
     assert with_agent(alice, str(uuid4())).status_code == 404
     assert with_agent(alice, "somebody").status_code == 422
+
+
+def test_tools_are_attached_and_detached(alice: Person) -> None:
+    agent_id = agent(alice, tools=["calculator"])
+    path = f"{AGENTS}/{agent_id}/tools"
+    assert alice.http.put(f"{path}/add_todo").json()["tools"] == ["calculator", "add_todo"]
+    assert alice.http.put(f"{path}/add_todo").json()["version"] == 2
+    assert alice.http.delete(f"{path}/calculator").json()["tools"] == ["add_todo"]
+    found = alice.http.get(f"/api/v1/tools/{agent_id}").json()
+    assert (found["agent_id"], found["tools"]) == (agent_id, ["add_todo"])
+    [details] = found["tool_details"]
+    assert (details["name"], details["source"], details["read_only"]) == ("add_todo", "built_in", False)
+
+
+def test_an_agent_that_may_call_all_keeps_the_others(alice: Person) -> None:
+    agent_id = agent(alice)
+    everything = alice.http.get(f"/api/tools/{agent_id}").json()["tools"]
+    left = alice.http.delete(f"{AGENTS}/{agent_id}/tools/run_python").json()["tools"]
+    assert left == [name for name in everything if name != "run_python"]
+    assert len(left) > 10
+
+
+@pytest.mark.parametrize("fields", [{"tools": ["calculater"]}, {"approvals": {"tools": ["calculater"]}}])
+def test_a_tool_that_there_is_not_is_named(alice: Person, fields: dict[str, Any]) -> None:
+    body = {"name": "A", "system_prompt": "B", **fields}
+    refused = alice.http.post(AGENTS, json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unknown_tools")
+    assert refused.json()["error"]["details"] == {"tools": ["calculater"]}
+    agent_id = agent(alice)
+    assert alice.http.patch(f"{AGENTS}/{agent_id}", json=fields).status_code == 422
+    assert alice.http.put(f"{AGENTS}/{agent_id}/tools/calculater").status_code == 422
+
+
+def test_tools_of_another_server_can_be_named_while_it_is_away(alice: Person) -> None:
+    assert agent(alice, tools=["github__search"])

@@ -1,0 +1,52 @@
+"""Which tools an agent may call."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from chat_api.agents.config import AgentConfig
+from chat_api.agents.errors import UnknownTools
+from chat_api.tools.schemas import ToolOut
+
+__all__ = ["attached", "check", "detached", "named", "of_agent"]
+
+# What stands between the name of another MCP server, which may be away, and that of its tool.
+_OF_OTHERS: Final = "__"
+
+
+def named(config: AgentConfig) -> list[str]:
+    """The tools that the agent names, as what it may call or asks about."""
+    return [*(config.tools or ()), *config.approvals.tools]
+
+
+def check(config: AgentConfig, offered: Sequence[ToolOut]) -> None:
+    """Raises UnknownTools where the agent names tools that there are not, but for those of other servers."""
+    known = {tool.name for tool in offered}
+    unknown = [name for name in named(config) if name not in known and _OF_OTHERS not in name]
+    if unknown:
+        raise UnknownTools(sorted(set(unknown)))
+
+
+def of_agent(config: AgentConfig, offered: Sequence[ToolOut]) -> list[ToolOut]:
+    """Of the tools that there are, those that the agent may call."""
+    return [tool for tool in offered if config.tools is None or tool.name in config.tools]
+
+
+def attached(name: str) -> Callable[[AgentConfig], AgentConfig]:
+    """The change that lets an agent call one tool more."""
+
+    def attach(config: AgentConfig) -> AgentConfig:
+        if config.tools is None or name in config.tools:
+            return config
+        return config.model_copy(update={"tools": [*config.tools, name]})
+
+    return attach
+
+
+def detached(name: str, all_there_are: Collection[str]) -> Callable[[AgentConfig], AgentConfig]:
+    """The change that lets an agent call one tool less; one that may call all is left with the others."""
+
+    def detach(config: AgentConfig) -> AgentConfig:
+        kept = all_there_are if config.tools is None else config.tools
+        return config.model_copy(update={"tools": [other for other in kept if other != name]})
+
+    return detach
