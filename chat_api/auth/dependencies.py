@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from kit.errors import Problem
 from kit.tokens import Identity, Verifier
 
-__all__ = ["Admin", "Caller", "PathOwner", "StreamCaller"]
+__all__ = ["Admin", "Caller", "NotAdmin", "PathOwner", "StreamCaller"]
 
 _bearer = HTTPBearer(auto_error=False, description="A JWT whose `sub` is the user")
 

@@ -37,7 +37,7 @@ class OtherServers:
 
     def __init__(self, db: Db, sealer: Sealer, network: Network | None = None) -> None:
         self.registry: Final = Registry(db)
-        self._sealer: Final = sealer
+        self.sealer: Final = sealer
         self._network: Final = network or Network()
         self._lines: Final[OrderedDict[_Key, ServerLine]] = OrderedDict()
         self._shelves: Final[OrderedDict[_Key, Shelf]] = OrderedDict()
@@ -55,7 +55,7 @@ class OtherServers:
 
     def line(self, server: Server, deputy: Deputy) -> ServerLine:
         """A line that nobody else uses."""
-        return ServerLine(server, deputy, self._sealer, self._network)
+        return ServerLine(server, deputy, self.sealer, self._network)
 
     async def close(self) -> None:
         for shelf in self._shelves.values():

@@ -1,12 +1,13 @@
-"""What the secret of a server is bound to, and when it has to be sent anew."""
+"""What the secret of a server is bound to, and whom a token is meant for."""
 
+from typing import Protocol
 from uuid import UUID
 
 import httpx2
 
 from kit.network import host_of, port_of
 
-__all__ = ["bound_to", "origin"]
+__all__ = ["audience_of", "bound_to", "origin"]
 
 
 def origin(url: str) -> str:
@@ -17,3 +18,16 @@ def origin(url: str) -> str:
 
 def bound_to(server_id: UUID, user_id: UUID, url: str) -> tuple[str, ...]:
     return ("mcp server", str(server_id), str(user_id), origin(url))
+
+
+class _Addressed(Protocol):
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def audience(self) -> str | None: ...
+
+
+def audience_of(server: _Addressed) -> str:
+    """The `aud` of tokens for the server: its address, unless an admin has named another (RFC 8707)."""
+    return server.audience or str(httpx2.URL(server.url).copy_with(query=None))

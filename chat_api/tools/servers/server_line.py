@@ -39,7 +39,7 @@ from chat_api.tools.servers.exchange import (
     Trouble,
 )
 from chat_api.tools.servers.registry import Server
-from chat_api.tools.servers.secrets import bound_to
+from chat_api.tools.servers.secrets import audience_of, bound_to
 from kit.sealing import NoSealingKey, Sealer, Unsealable
 
 __all__ = ["Listed", "ServerFailed", "ServerLine"]
@@ -84,9 +84,9 @@ class ServerFailed(Exception):
 
     def __init__(self, trouble: Trouble, reason: str, told: dict[str, Any]) -> None:
         super().__init__(trouble)
-        self.trouble = trouble
-        self.reason = reason
-        self.told = told
+        self.trouble: Final[Trouble] = trouble
+        self.reason: Final = reason
+        self.told: Final = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class ServerLine:
     def _credential(self) -> httpx2.Auth | None:
         server = self.server
         if server.auth == "user":
-            audience = server.audience or server.url
+            audience = audience_of(server)
             return Credential(lambda: ("Authorization", f"Bearer {self._deputy.token(audience)}"))
         if server.secret is None:
             return None
