@@ -1,5 +1,6 @@
 """One database for the tests of a module, each of which is somebody else: cheaper than one for each test."""
 
+import socket
 from collections.abc import AsyncGenerator, Generator
 from uuid import uuid4
 
@@ -24,3 +25,11 @@ async def shared_db(shared_database: str) -> AsyncGenerator[Db]:
 @pytest.fixture
 def user() -> str:
     return f"user-{uuid4().hex}"
+
+
+@pytest.fixture
+def listener() -> Generator[socket.socket]:
+    """A port that nobody is to knock at; `accept` raises BlockingIOError where nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener

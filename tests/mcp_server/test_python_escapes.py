@@ -1,11 +1,13 @@
 """Ways out of the sandbox, through the official client: none may work."""
 
+import ast
 import json
 import os
 import socket
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any, Final
 
 import anyio
@@ -16,9 +18,13 @@ from mcp import Client
 from mcp_types import CallToolResult
 
 from kit.ids import owner_id
+from kit.postgres import Db
 from kit.tokens.keys import BUILT_IN_ISSUER
+from mcp_server.custom.errors import Unfit
+from mcp_server.custom.registry import register, remove
 from mcp_server.sandbox import worker
 from tests.clients import Call, Connect, text_of
+from tests.mcp_server.custom import catalogue, connected, draft
 from tests.mcp_server.python_escapes import ESCAPES
 from tests.mcp_server.python_hogs import HOGS
 
@@ -116,6 +122,42 @@ async def test_no_program_gets_out(connect: Connect, world: World) -> None:
         assert not world.knocked()
         todos: Any = (await alice.call_tool("list_todos", {"status": "all"})).structured_content
         assert [(todo["title"], todo["status"]) for todo in todos["todos"]] == [("mine", "open")]
+
+
+def _as_function(program: str, name: str) -> str:
+    """The program as the body of a function, which returns what the last line is worth."""
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError):
+        return f"def {name}():\n" + indent(program, "    ")
+    if isinstance(tree.body[-1], ast.Expr):
+        tree.body[-1] = ast.Return(tree.body[-1].value)
+    return f"def {name}():\n" + indent(ast.unparse(ast.fix_missing_locations(tree)), "    ")
+
+
+async def test_no_custom_tool_gets_out(db: Db, world: World) -> None:
+    """The same programs as functions, and at the top of the code."""
+    tools = catalogue(db)
+    refusals: list[str] = []
+    async with connected(tools, db, world.root / "files") as alice:
+        await alice.call_tool("write_file", {"path": "mine.txt", "content": "mine"})
+        before = world.state()
+        called = 0
+        for number, program in enumerate(map(world.aimed, ESCAPES)):
+            name = f"escape_{number}"
+            for code in (_as_function(program, name), f"{program}\ndef {name}(): return 1"):
+                try:
+                    kept = await register(tools, draft(code, name=name), None)
+                except Unfit as unfit:
+                    refusals.append(unfit.message)
+                    continue
+                _assert_harmless(world, program, await alice.call_tool(name, {}))
+                await remove(tools, kept.id)
+                called += 1
+        assert called > len(ESCAPES)
+        assert _CANARY not in " ".join(refusals)
+        assert world.state() == before
+        assert not world.knocked()
 
 
 async def test_the_canaries_can_be_seen(connect: Connect, world: World) -> None:
