@@ -1,6 +1,7 @@
 """Who may speak as whom: the tokens that the API refuses, and what it takes from those it accepts."""
 
 import asyncio
+import time
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
@@ -172,3 +173,24 @@ def test_no_token_reaches_the_model(alice: Person, model: ModelServer) -> None:
     token = alice.http.headers["Authorization"].removeprefix("Bearer ")
     assert token not in str(model.requests)
     assert "eyJ" not in str(model.requests)
+
+
+def test_a_token_that_was_accepted_is_refused_once_it_has_expired(http: httpx2.Client) -> None:
+    # Five seconds are forgiven, for clocks that differ.
+    token = token_for(VICTIM, exp=int(time.time()) - 3)
+    statuses = [me(http, token)]
+    while statuses[-1] == 200 and len(statuses) < 10_000:
+        statuses.append(me(http, token))
+    assert (statuses[0], statuses[-1]) == (200, 401)
+    assert [me(http, token) for _ in range(3)] == [401] * 3
+
+
+def test_a_token_that_was_accepted_vouches_for_no_other(http: httpx2.Client) -> None:
+    token = token_for(VICTIM)
+    assert me(http, token) == 200
+    changed = [token[:-2] + end for end in ("AA", "BA", "==")] + [token + "A", token.swapcase(), f"{token}."]
+    assert [me(http, other) for other in changed] == [401] * len(changed)
+
+
+def me(http: httpx2.Client, token: str) -> int:
+    return http.get("/api/v1/runs", headers={"Authorization": f"Bearer {token}"}).status_code
