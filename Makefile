@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark readers chaos conformance clean
+.PHONY: up test check lock local-model benchmark memory readers chaos conformance clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -21,9 +21,13 @@ check: .venv/dev  ## lint, types, imports, sizes
 local-model: .venv/dev  ## judge the built-in small model over the real tool list (several minutes)
 	@$(BIN)/python -m benchmarks.local_model
 
-benchmark: .venv/dev  ## CPU a turn against the bare Agents SDK; latency of tokens, and turns a second, of two replicas
+benchmark: .venv/dev  ## CPU a turn against the bare Agents SDK, a tool call against a bare route; two replicas
 	@$(BIN)/python -m benchmarks.turn
+	@$(BIN)/python -m benchmarks.tools
 	@$(BIN)/python -m benchmarks.fleet
+
+memory: .venv/dev  ## 200,000 tool calls, whose server is to grow by nothing (five minutes)
+	@MEMORY_CALLS=200000 $(BIN)/python -m benchmarks.tools
 
 readers: .venv/dev  ## what 500 stalled readers and 1,000 idle ones cost the others (two minutes)
 	@$(BIN)/python -m benchmarks.readers

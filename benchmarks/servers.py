@@ -21,6 +21,7 @@ from starlette.routing import Route
 from kit.postgres import embedded_url
 
 __all__ = [
+    "SECRET",
     "TOKENS",
     "USER",
     "api_process",
@@ -29,12 +30,13 @@ __all__ = [
     "database",
     "headers",
     "model_process",
+    "serve",
     "settings",
 ]
 
 USER: Final = "bench"
 TOKENS: Final = 200
-_SECRET: Final = "the secret of the benchmark's token issuer"
+SECRET: Final = "the secret of the benchmark's token issuer"
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _USAGE: Final = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 _HEAD: Final = {"id": "1", "created": 0, "model": "fast"}
@@ -94,17 +96,17 @@ async def _chat(request: Request) -> Response:
 
 
 def model_process(pipe: Any) -> None:
-    _serve(Starlette(routes=[Route("/v1/chat/completions", _chat, methods=["POST"])]), pipe)
+    serve(Starlette(routes=[Route("/v1/chat/completions", _chat, methods=["POST"])]), pipe)
 
 
 def api_process(pipe: Any, given: dict[str, Any]) -> None:
     from chat_api.main import create_app  # noqa: PLC0415
     from chat_api.settings import Settings  # noqa: PLC0415
 
-    _serve(create_app(Settings(**given)), pipe)
+    serve(create_app(Settings(**given)), pipe)
 
 
-def _serve(app: Any, pipe: Any) -> None:
+def serve(app: Any, pipe: Any) -> None:
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
@@ -137,7 +139,7 @@ def database() -> Generator[str]:
 def settings(database_url: str, model_url: str, **more: Any) -> dict[str, Any]:
     given = {
         "database_url": database_url,
-        "jwt_secret_key": _SECRET,
+        "jwt_secret_key": SECRET,
         "default_provider": "openai",
         "default_model": "fast",
         "openai_base_url": f"{model_url}/v1",
@@ -151,7 +153,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def headers() -> dict[str, str]:
+def headers(**claims: Any) -> dict[str, str]:
     issued = int(time.time())
-    claims = {"iss": "turnlog", "aud": "turnlog", "sub": USER, "iat": issued, "exp": issued + 3600}
-    return {"Authorization": f"Bearer {jwt.encode(claims, _SECRET, algorithm='HS256')}"}
+    usual = {"iss": "turnlog", "aud": "turnlog", "sub": USER, "iat": issued, "exp": issued + 3600}
+    return {"Authorization": f"Bearer {jwt.encode(usual | claims, SECRET, algorithm='HS256')}"}
