@@ -19,7 +19,6 @@ from mcp_server.custom.errors import NameTaken
 from mcp_server.custom.inference import draft_of
 from mcp_server.custom.registry import Kept
 from mcp_server.settings import McpSettings
-from mcp_server.setup import names_of_tools
 
 __all__ = ["list_tools", "register", "remove", "set_enabled", "show"]
 
@@ -37,8 +36,11 @@ def register(
         draft = draft_of(file, _read(file), name, description, schema)
     except Problem as problem:
         raise SetupError(problem.message) from problem
+    # The tools themselves, which take a second to import: the other commands do without.
+    from mcp_server.setup import names_of_tools  # noqa: PLC0415
+
     try:
-        kept = _with(lambda tools: _register(tools, draft, replace=replace))
+        kept = _with(lambda tools: _register(tools, draft, replace=replace), names_of_tools())
     except NameTaken as taken:
         raise SetupError(f"{taken.message} --replace makes a new version of your own.") from taken
     typer.echo(f"Registered {kept.name}, version {kept.version}.")
@@ -91,7 +93,7 @@ async def _register(tools: CustomTools, draft: Draft, *, replace: bool) -> Kept:
     return await registry.register(tools, draft, None)
 
 
-def _with(act: Callable[[CustomTools], Awaitable[T]]) -> T:
+def _with(act: Callable[[CustomTools], Awaitable[T]], built_in: frozenset[str] = frozenset()) -> T:
     """Act on the custom tools of the database that the settings name."""
     settings = load(McpSettings)
 
@@ -99,7 +101,7 @@ def _with(act: Callable[[CustomTools], Awaitable[T]]) -> T:
         url = settings.database_url or embedded_url(settings.data_dir)
         await asyncio.to_thread(migrate, url)
         async with open_db(url) as db:
-            return await act(CustomTools(db, names_of_tools()))
+            return await act(CustomTools(db, built_in))
 
     try:
         return asyncio.run(acting())

@@ -59,7 +59,7 @@ async def names(client: Client) -> list[str]:
     return [tool.name for tool in (await client.list_tools()).tools]
 
 
-async def result(client: Client, name: str, **arguments: Any) -> Any:
+async def result(client: Client, name: str, /, **arguments: Any) -> Any:
     """What the function returned, of a call that is meant to succeed."""
     called = await client.call_tool(name, arguments)
     assert not called.is_error, text_of(called)
@@ -67,7 +67,7 @@ async def result(client: Client, name: str, **arguments: Any) -> Any:
     return called.structured_content["result"]
 
 
-async def refused(client: Client, name: str, **arguments: Any) -> str:
+async def refused(client: Client, name: str, /, **arguments: Any) -> str:
     """What is said of a call that is meant to fail."""
     called = await client.call_tool(name, arguments)
     assert called.is_error, called.structured_content

@@ -1,0 +1,98 @@
+"""What the routes of custom tools refuse."""
+
+import json
+import time
+from collections.abc import Generator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.registering import CUSTOM, EXAMPLE, REGISTER, code_of, fresh, tool
+from tests.chat_api.replica import fresh_database, running_api
+from tests.servers import Person
+
+_JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def replica(postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    folder = tmp_path_factory.mktemp("custom")
+    with (
+        fresh_database(postgres_url, template) as database,
+        running_api(database, None, data_dir=folder, custom_tools=True) as url,
+    ):
+        yield url
+
+
+@pytest.fixture
+def admin(person: MakePerson, replica: str) -> Person:
+    return person(replica, roles=["admin"])
+
+
+def test_they_are_off_unless_set(person: MakePerson) -> None:
+    admin = person(roles=["admin"])
+    assert code_of(admin.http.post(REGISTER, json=EXAMPLE)) == (403, "custom_tools_off")
+    assert code_of(admin.http.get(CUSTOM)) == (403, "custom_tools_off")
+    assert {one["source"] for one in admin.http.get("/api/v1/tools").json()["tools"]} == {"built_in"}
+
+
+def test_a_change_names_the_version_that_it_is_made_to(admin: Person) -> None:
+    path = f"{CUSTOM}/{admin.http.post(REGISTER, json=tool(fresh())).json()['tool_id']}"
+    body = {"description": "Other", "parameters": {"type": "object"}, "code": "def x(): return 1"}
+    for headers in ({}, {"If-Match": "1"}, {"If-Match": "*"}, {"If-Match": '"x"'}):
+        assert code_of(admin.http.put(path, json=body, headers=headers)) == (422, "invalid_request")
+
+
+def test_what_is_not_there_is_not_found(admin: Person) -> None:
+    path = f"{CUSTOM}/{uuid4()}"
+    match = {"If-Match": '"1"'}
+    body = {"description": "Other", "parameters": {"type": "object"}, "code": "def x(): return 1"}
+    for answer in (
+        admin.http.get(path),
+        admin.http.get(f"{path}/versions"),
+        admin.http.put(path, json=body, headers=match),
+        admin.http.post(f"{path}/restore", json={"version": 1}, headers=match),
+        admin.http.post(f"{path}/disable"),
+        admin.http.delete(path),
+    ):
+        assert code_of(answer) == (404, "custom_tool_not_found")
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "code"),
+    [
+        ({"name": "x" * 2000}, 422, "invalid_request"),
+        ({"name": "ca\u217cculator"}, 422, "unfit_custom_tool"),
+        ({"name": "calcu1ator"}, 409, "tool_name_taken"),
+        ({"name": "a__b"}, 422, "unfit_custom_tool"),
+        ({"name": "\ud800"}, 422, "unfit_custom_tool"),
+        ({"description": ""}, 422, "invalid_request"),
+        ({"description": "x" * 1001}, 422, "invalid_request"),
+        ({"parameters": []}, 422, "invalid_request"),
+        ({"parameters": {"type": "object", "properties": {"x": {"$ref": "#"}}}}, 422, "unfit_custom_tool"),
+        ({"code": "x" * 20_001}, 422, "invalid_request"),
+        ({"code": "\x00"}, 422, "invalid_request"),
+        ({"code": "def (:"}, 422, "unfit_custom_tool"),
+        ({"owner": "me"}, 422, "invalid_request"),
+    ],
+)
+def test_what_cannot_be_a_tool_is_told_without_repeating_it(
+    admin: Person, parts: dict[str, Any], status: int, code: str
+) -> None:
+    answer = admin.http.post(REGISTER, content=json.dumps(tool(fresh()) | parts), headers=_JSON)
+    assert code_of(answer) == (status, code), answer.text
+    assert "xxxxx" not in answer.text
+    if code == "unfit_custom_tool":
+        [detail] = answer.json()["error"]["details"]
+        assert detail["field"] in {"name", "code", "parameters"}
+        assert detail["message"] in answer.json()["message"]
+
+
+def test_nothing_is_run_when_it_is_registered(admin: Person) -> None:
+    name = fresh()
+    began = time.monotonic()
+    code = f"while True: pass\ndef {name}(param1): return 1\n'a' * 10**9"
+    assert admin.http.post(REGISTER, json=tool(name, code=code)).status_code == 201
+    assert time.monotonic() - began < 3
