@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.model_server import serve
 from tests.servers import Person
 
-__all__ = ["ERAS", "READS", "Era", "Foreign", "library", "register", "serving", "tool_names"]
+__all__ = ["ERAS", "READS", "Era", "Foreign", "library", "register", "serving", "sharing", "tool_names"]
 
 Era: TypeAlias = Literal["2026-07-28", "legacy"]
 ERAS: tuple[Era, ...] = ("2026-07-28", "legacy")
@@ -33,6 +33,7 @@ class Foreign:
         self.seen: list[dict[str, str]] = []
         self.instead: ASGIApp | None = None
         self.url = ""
+        self._forgotten: set[str] = set()
         self._era = era
         self.app = make().streamable_http_app(stateless_http=era != "legacy")
 
@@ -46,8 +47,14 @@ class Foreign:
             await self.instead(scope, receive, send)
         elif self._era == "legacy" and headers.get("mcp-method") == "server/discover":
             await Response("no such method", 400)(scope, receive, send)
+        elif headers.get("mcp-session-id") in self._forgotten:
+            await Response("no such session", 404)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def forget_sessions(self) -> None:
+        """Know no session any more that began before now."""
+        self._forgotten |= {headers["mcp-session-id"] for headers in self.seen if "mcp-session-id" in headers}
 
     def of(self, method: str) -> list[dict[str, str]]:
         """The headers of the requests for an MCP method, which only the modern era names in one."""
@@ -114,6 +121,16 @@ def register(person: Person, url: str, name: str = "library", **settings: Any) -
     response = person.http.post("/api/v1/mcp-servers", json={"name": name, "url": url} | settings)
     assert response.status_code == 201, response.text
     return response.json()["id"]
+
+
+@contextmanager
+def sharing(admin: Person, url: str, name: str, **settings: Any) -> Generator[str]:
+    """A server of everybody's, for as long as the test lasts: the database is that of other tests, too."""
+    server_id = register(admin, url, name, shared=True, **settings)
+    try:
+        yield server_id
+    finally:
+        assert admin.http.delete(f"/api/v1/mcp-servers/{server_id}").status_code == 200
 
 
 def tool_names(chat: dict[str, Any]) -> list[str]:
