@@ -96,3 +96,12 @@ def test_nothing_is_run_when_it_is_registered(admin: Person) -> None:
     code = f"while True: pass\ndef {name}(param1): return 1\n'a' * 10**9"
     assert admin.http.post(REGISTER, json=tool(name, code=code)).status_code == 201
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("depth", [50, 900, 100_000])
+def test_a_schema_without_a_bottom_is_refused_at_once(admin: Person, depth: int) -> None:
+    began = time.monotonic()
+    deep = '{"items":' * depth + "1" + "}" * depth
+    body = f'{{"name": "deep", "description": "Deep", "code": "def deep(): return 1", "parameters": {deep}}}'
+    assert admin.http.post(REGISTER, content=body, headers=_JSON).status_code in {400, 413, 422}
+    assert time.monotonic() - began < 3
