@@ -109,6 +109,7 @@ def _assert_harmless(world: World, program: str, result: CallToolResult) -> None
 
 
 async def test_no_program_gets_out(connect: Connect, world: World) -> None:
+    assert len(set(ESCAPES)) >= 200
     async with connect("bob") as bob, connect("alice") as alice:
         await bob.call_tool("add_todo", {"title": _CANARY})
         await alice.call_tool("add_todo", {"title": "mine"})
