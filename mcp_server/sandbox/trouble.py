@@ -11,6 +11,7 @@ from mcp_server.sandbox.values import printable
 __all__ = ["ProgramFailed", "explained"]
 
 _AGAIN: Final = "Mend it and send all of the code again."
+_BROKEN: Final = "The program broke the sandbox."
 _UNSUPPORTED: Final = "The monty syntax parser does not yet support "
 _LINE_END: Final = re.compile(r"\r\n?|\n")
 _LONGEST_MESSAGE: Final = 500
@@ -70,7 +71,9 @@ def explained(
 def _words(error: MontyError, code: str, *, its_own: bool, before: int) -> str:
     if not isinstance(error, MontySyntaxError | MontyRuntimeError):
         # It kills the worker where the worker does not stop by itself.
-        return _TOO_LONG if getattr(error, "timed_out", False) else f"The program broke the sandbox. {_AGAIN}"
+        if getattr(error, "timed_out", False):
+            return _TOO_LONG
+        return f"{_BROKEN} {_AGAIN}" if its_own else _BROKEN
     said = error.display("type-msg")
     where = _place(error.traceback(), code, before)
     for pattern, words in _LIMITS:

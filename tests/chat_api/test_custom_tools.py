@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
+from mcp_server.scopes import READ
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.registering import CUSTOM, EXAMPLE, REGISTER, code_of, fresh, tool
 from tests.chat_api.replica import fresh_database, running_api
 from tests.clients import text_of
 from tests.mcp_server.doors import ERAS, Era, over_http, refusal
 from tests.model_server import ModelServer, call, say
-from tests.servers import Person
+from tests.servers import Person, mcp_token
 
 _PATIENCE = 20.0
 MakeTool: TypeAlias = Callable[..., dict[str, Any]]
@@ -143,6 +147,18 @@ async def test_mcp_clients_of_every_replica_see_a_tool_within_seconds(
     async with over_http(replicas[0], "alice", era, cache=None) as client:
         unknown = await refusal(client.call_tool("no_such_tool", {}))
         assert await refusal(client.call_tool(made["name"], {"param1": "x"})) == unknown
+
+
+async def test_a_token_that_may_only_read_is_enough(replicas: tuple[str, str], registered: MakeTool) -> None:
+    made = registered()
+    headers = {"Authorization": f"Bearer {mcp_token('alice', READ)}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as http,
+        Client(streamable_http_client(f"{replicas[0]}/mcp", http_client=http)) as client,
+    ):
+        result = await client.call_tool(made["name"], {"param1": "x"})
+        assert result.structured_content is not None, text_of(result)
+        assert result.structured_content["result"] == "Result: x"
 
 
 def test_agents_of_every_replica_see_a_change_within_seconds(
