@@ -1,0 +1,143 @@
+"""Other MCP servers and several replicas: what one is told, all know soon."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.foreign import register, serving, tool_names
+from tests.chat_api.liar import error, hang, lying, result, tool
+from tests.chat_api.replica import Gate, in_thread, running_api
+from tests.model_server import ModelServer, call, say
+from tests.servers import Person
+
+PATH = "/api/v1/mcp-servers"
+SOON = 10.0
+
+
+def offered(who: Person, model: ModelServer) -> list[str]:
+    """What a turn offers to the model."""
+    model.answers(say("Hello."))
+    who.say("Hello")
+    return tool_names(model.requests[-1])
+
+
+def becomes(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, "it takes too long to get around"
+
+
+def test_what_is_changed_at_one_replica_holds_at_the_other_soon(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with (
+        serving() as foreign,
+        running_api(database_url, model.url) as here,
+        running_api(database_url, model.url) as there,
+    ):
+        admin = person(here, roles=["admin"])
+        other = person(there, admin.name, roles=["admin"])
+        assert "library__lend" not in offered(other, model)
+        server_id = register(admin, foreign.url)
+        assert "library__lend" in offered(admin, model)
+        becomes(lambda: "library__lend" in offered(other, model))
+        admin.http.patch(f"{PATH}/{server_id}", json={"name": "books"})
+        assert "books__lend" in offered(admin, model)
+        becomes(lambda: "books__lend" in offered(other, model))
+        admin.http.patch(f"{PATH}/{server_id}", json={"enabled": False})
+        assert "books__lend" not in offered(admin, model)
+        becomes(lambda: "books__lend" not in offered(other, model))
+        admin.http.patch(f"{PATH}/{server_id}", json={"enabled": True})
+        becomes(lambda: "books__lend" in offered(other, model))
+        assert admin.http.delete(f"{PATH}/{server_id}").status_code == 200
+        assert "books__lend" not in offered(admin, model)
+        becomes(lambda: "books__lend" not in offered(other, model))
+
+
+def test_a_replica_that_starts_anew_knows_the_servers(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with serving(era="legacy") as foreign:
+        with running_api(database_url, model.url) as url:
+            admin = person(url, roles=["admin"])
+            register(admin, foreign.url)
+            assert "library__lend" in offered(admin, model)
+        with running_api(database_url, model.url) as url:
+            again = person(url, admin.name)
+            model.answers(call("library__lend", title="Emma"), say("Done."))
+            assert again.say("Lend it")["tool_calls"][0]["error"] is None
+
+
+def test_a_server_that_is_deleted_under_a_turn_is_not_called_any_more(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    gate = Gate()
+    model.answers(gate.before(call("liar__read")), say("It is gone."))
+    with lying() as liar, running_api(database_url, model.url) as url:
+        admin = person(url, roles=["admin"])
+        server_id = register(admin, liar.url, "liar")
+        with in_thread(lambda: admin.say("Read")) as turn:
+            gate.wait()
+            assert admin.http.delete(f"{PATH}/{server_id}").status_code == 200
+            # Whoever asks next has this replica look.
+            person(url).http.get("/api/v1/tools")
+            gate.open()
+        assert "not there any more" in turn.result()["tool_calls"][0]["error"]
+        assert "tools/call" not in liar.asked
+
+
+def test_a_server_that_hangs_holds_up_the_first_turn_alone(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with lying(list=hang) as liar, running_api(database_url, model.url) as url:
+        admin = person(url, roles=["admin"])
+        offered(admin, model)
+        register(admin, liar.url, "liar")
+        began = time.monotonic()
+        offered(admin, model)
+        assert 2.5 < time.monotonic() - began < SOON
+        began = time.monotonic()
+        for _ in range(5):
+            offered(admin, model)
+        assert time.monotonic() - began < 2.5
+
+
+def test_a_server_that_comes_back_is_found_again(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with lying(list=error(-32603, "Not now.")) as liar, running_api(database_url, model.url) as url:
+        admin = person(url, roles=["admin"])
+        register(admin, liar.url, "liar")
+        assert "liar__read" not in offered(admin, model)
+        asked = len(liar.asked)
+        assert "liar__read" not in offered(admin, model)
+        assert len(liar.asked) == asked, "a failure is remembered"
+        liar.answers["tools/list"] = result(tools=[tool()])
+        becomes(lambda: "liar__read" in offered(admin, model))
+
+
+def test_neither_the_database_nor_the_server_is_asked_for_each_turn(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "mcp_servers" in statement:
+            asked.append(statement)
+
+    with serving() as foreign, running_api(database_url, model.url) as url:
+        admin = person(url, roles=["admin"])
+        register(admin, foreign.url)
+        offered(admin, model)
+        listed = len(foreign.of("tools/list"))
+        event.listen(Engine, "before_cursor_execute", note)
+        began = time.monotonic()
+        for _ in range(10):
+            assert "library__lend" in offered(admin, model)
+        lasted = time.monotonic() - began
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(asked) <= 1 + lasted / 2
+    assert len(foreign.of("tools/list")) <= listed + 1 + lasted / 5
