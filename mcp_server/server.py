@@ -77,7 +77,9 @@ class ToolServer(MCPServer[Deps]):
     async def _list(self, _: ToolContext, params: PaginatedRequestParams) -> ListToolsResult:
         tools = await self.list_tools()
         if self._custom is not None:
-            tools += [custom_tools.shown(tool) for tool in await _known(self._custom)]
+            # One that was there before a newer server had a tool of its name gives way.
+            known = [tool for tool in await _known(self._custom) if tool.name not in self._by_name]
+            tools += map(custom_tools.shown, known)
         listed, following = page("tools", tools, lambda tool: tool.name, params.cursor)
         return ListToolsResult(tools=listed, next_cursor=following)
 

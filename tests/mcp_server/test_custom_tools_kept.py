@@ -86,6 +86,18 @@ async def test_nothing_is_asked_where_they_are_off_or_the_tool_is_built_in(
         assert asking.cancelled_caught, "the control: it asks where they are on"
 
 
+async def test_one_gives_way_to_a_built_in_tool_of_a_newer_server(
+    shared_db: Db, tools: CustomTools, tmp_path: Path
+) -> None:
+    older = CustomTools(shared_db, frozenset())
+    code = "def calculator(expression): return 'mine'"
+    await register(older, draft(code, "expression", name="calculator"), None)
+    await register(tools, SHOUT, None)
+    async with connected(tools, shared_db, tmp_path) as client:
+        assert sorted(await names(client)) == sorted((*_ALL, "shout"))
+        assert await result(client, "calculator", expression="2 + 2") == "4"
+
+
 async def test_all_of_them_are_listed_page_by_page(tools: CustomTools, shared_db: Db, tmp_path: Path) -> None:
     many = (
         "INSERT INTO custom_tools SELECT gen_random_uuid(), 'many_' || i, 'many' || i, 1, true, NULL, now(), "
