@@ -8,7 +8,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final, TypedDict
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_api.agents import routes as agent_routes
 from chat_api.auth import routes as auth_routes
+from chat_api.auth.limits import Limits, for_resources
 from chat_api.auth.service import Delegation
 from chat_api.conversations import routes as conversation_routes
 from chat_api.errors import ErrorEnvelope, answer_errors
@@ -26,6 +27,7 @@ from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
 from chat_api.runs import chat_routes, socket_routes
 from chat_api.runs import routes as run_routes
+from chat_api.runs.admission import Admission
 from chat_api.runs.hub import Hub
 from chat_api.runs.log import Log
 from chat_api.runs.signals import CHANNEL
@@ -37,6 +39,7 @@ from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.connections import Connection, connect_http, connect_in_process
 from chat_api.tools.servers import routes as server_routes
 from chat_api.tools.servers.others import OtherServers
+from kit.limits import Limiter
 from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
 from kit.sealing import Sealer
 from kit.tokens import Verifier, load_keys
@@ -49,15 +52,8 @@ from mcp_server.setup import deps_from, http_app, verifier_from
 __all__ = ["create_app"]
 
 _LARGEST_BODY: Final = 1024 * 1024
-_ROUTERS: Final = (
-    run_routes.router,
-    chat_routes.router,
-    socket_routes.router,
-    conversation_routes.router,
-    auth_routes.router,
-    health_router,
-    server_routes.router,
-)
+_ROUTERS: Final = (chat_routes.router, socket_routes.router, auth_routes.router, health_router)
+_LIMITED: Final = (run_routes.router, conversation_routes.router, server_routes.router)
 # Under /api/v1, and under /api for clients of an older contract.
 _RESOURCES: Final = (tool_routes.router, agent_routes.router)
 
@@ -75,6 +71,7 @@ class State(TypedDict):
     delegation: Delegation
     custom: CustomTools | None
     others: OtherServers
+    limits: Limits | None
 
 
 def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
@@ -103,9 +100,12 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
     answer_errors(app)
     for router in _ROUTERS:
         app.include_router(router)
+    limited = [Depends(for_resources)]
+    for router in _LIMITED:
+        app.include_router(router, dependencies=limited)
     for router in _RESOURCES:
-        app.include_router(router, prefix="/api/v1")
-        app.include_router(router, prefix="/api", include_in_schema=False)
+        app.include_router(router, prefix="/api/v1", dependencies=limited)
+        app.include_router(router, prefix="/api", dependencies=limited, include_in_schema=False)
     # Routes, not a mount: MCP clients do not follow the redirect of a mount to its trailing slash.
     for path in ("/mcp", "/.well-known/oauth-protected-resource/mcp"):
         app.router.routes.append(Route(path, endpoint=_McpDoor()))
@@ -127,7 +127,16 @@ def _middleware(settings: Settings) -> list[Middleware]:
             allow_origins=settings.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "WWW-Authenticate"],
+            expose_headers=[
+                "X-Request-ID",
+                "X-Run-ID",
+                "X-Conversation-ID",
+                "ETag",
+                "Retry-After",
+                "RateLimit",
+                "RateLimit-Policy",
+                "WWW-Authenticate",
+            ],
         )
         stack.append(cors)
     return stack
@@ -149,6 +158,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     stack.push_async_callback(others.close)
     found = configured(settings, as_provider(local) if local else None)
     providers = Providers(found, named=settings.default_provider is not None)
+    limits = _limits(settings, db)
     deps = TurnDeps(
         db=db,
         providers=providers,
@@ -159,6 +169,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         rounds=settings.max_rounds,
         context_tokens=settings.context_tokens,
         attempts=settings.max_attempts,
+        admission=limits and Admission(limits, settings.max_turns_per_user, settings.tokens_per_day),
     )
     worker = await _open_worker(deps, url, settings, stack)
     verifier = Verifier(keys, settings.jwt_audience, settings.jwt_issuer, settings.jwt_secret_key)
@@ -173,7 +184,14 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         delegation=deps.delegation,
         custom=reach.custom,
         others=others,
+        limits=limits,
     )
+
+
+def _limits(settings: Settings, db: Db) -> Limits | None:
+    if not settings.rate_limit_enabled:
+        return None
+    return Limits(Limiter(db), settings.rates, settings.rate_limit_premium)
 
 
 async def _open_worker(deps: TurnDeps, url: str, settings: Settings, stack: AsyncExitStack) -> Worker:

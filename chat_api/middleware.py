@@ -31,7 +31,10 @@ class RequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                # What a dependency has to say of the request; a route may answer with a response of its own.
+                headers.update(scope.get("answer_headers", {}))
             await send(message)
 
         with bound_contextvars(request_id=request_id):

@@ -5,10 +5,11 @@ from typing import Literal
 
 from pydantic import Field, HttpUrl
 
+from chat_api.limit_settings import LimitSettings
 from mcp_server.settings import McpSettings
 
 
-class Settings(McpSettings):
+class Settings(LimitSettings, McpSettings):
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
     allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")

@@ -76,6 +76,7 @@ def start_api(database_url: str, model: ModelServer, tmp_path: Path) -> StartApi
             "openai_base_url": model.url,
             "search_backend": "off",
             "timezone": "Europe/Berlin",
+            "rate_limit_enabled": False,
         }
         with serve(create_app(Settings(**(defaults | settings)))) as url:
             yield url

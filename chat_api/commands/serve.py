@@ -55,6 +55,7 @@ async def run_api(
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        forwarded_allow_ips=settings.trusted_proxies,
         # Twice what a chat may have, so that a little more than that is still told what is wrong.
         ws_max_size=_LARGEST_MESSAGE,
         # Small frames hardly shrink, each costs CPU, and each connection would hold two windows of memory.

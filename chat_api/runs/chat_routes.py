@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 
 from chat_api.auth.dependencies import Caller, PathOwner
+from chat_api.auth.limits import tell
 from chat_api.conversations.schemas import ToolCall
 from chat_api.runs import service
 from chat_api.runs.routes import Working, wanted_wire
@@ -75,7 +76,7 @@ async def chat_with_agent(
     """The same with the agent in the path; the answer comes as NDJSON unless asked for otherwise."""
     wire = wanted_wire(request) or (NDJSON if body.stream else None)
     body = body.model_copy(update={"agent_id": agent_id})
-    return await _chat(caller, worker, body, idempotency_key, wire, prefer)
+    return await _chat(request, caller, worker, body, idempotency_key, wire, prefer)
 
 
 @router.post("/api/{user_id:path}/chat", response_model=ChatResponse, responses=_ANSWERS)
@@ -92,10 +93,11 @@ async def chat(
     Whole, or streamed where `stream` or Accept asks for it. The turn goes on if the client leaves.
     """
     wire = wanted_wire(request) or (SSE if body.stream else None)
-    return await _chat(caller, worker, body, idempotency_key, wire, prefer)
+    return await _chat(request, caller, worker, body, idempotency_key, wire, prefer)
 
 
 async def _chat(
+    request: Request,
     caller: Identity,
     worker: Worker,
     body: ChatRequest,
@@ -103,6 +105,8 @@ async def _chat(
     wire: Wire | None,
     prefer: str,
 ) -> Response | ChatResponse:
+    if worker.deps.admission is not None:
+        tell(request, await worker.deps.admission.admit(caller, key))
     started, drive = await service.start(worker, caller, body, key)
     ids = {"X-Run-ID": str(started.run_id), "X-Conversation-ID": str(started.conversation_id)}
     if wire is not None:

@@ -193,6 +193,8 @@ class Connection:
         await self._line.say(type=type_, **{"id": None, **named})
 
     async def _chat(self, message: Chat) -> None:
+        if self._worker.deps.admission is not None:
+            await self._worker.deps.admission.admit(self._identity, message.idempotency_key)
         started, _ = await service.start(self._worker, self._identity, message, message.idempotency_key)
         run_id = started.run_id
         if message.on_disconnect == "cancel":

@@ -12,6 +12,7 @@ from chat_api.conversations.service import Place, recent_messages
 from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
 from chat_api.providers.service import ChosenModel, Providers
+from chat_api.runs.admission import Admission
 from chat_api.runs.approvals import ask_if_unsure
 from chat_api.runs.conclude import End, Status
 from chat_api.runs.errors import GaveUp, Waiting
@@ -46,6 +47,7 @@ class TurnDeps:
     rounds: int
     context_tokens: int
     attempts: int
+    admission: Admission | None = None
 
 
 @dataclass(slots=True)

@@ -267,6 +267,8 @@ class Worker:
             try:
                 while await fold(self.deps.db, self._fold_after):
                     pass
+                if self.deps.admission is not None:
+                    await self.deps.admission.limits.limiter.clear()
             except AWAY as error:
                 _log.warning("nothing_folded", reason=type(error).__name__)
 

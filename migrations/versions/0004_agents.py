@@ -1,4 +1,4 @@
-"""Agents and their versions; which one a run is of."""
+"""Agents and their versions; which one a run is of; how often people ask."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,6 +32,15 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("agent_id", "version"),
     )
+    # Not logged, as a crash may forget it.
+    op.create_table(
+        "rate_limits",
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("resets_at", sa.DateTime(timezone=True), nullable=False),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_index("ix_rate_limits_resets_at", "rate_limits", ["resets_at"])
     op.add_column("runs", sa.Column("agent_id", sa.Uuid(), nullable=True))
     op.add_column("runs", sa.Column("agent_version", sa.Integer(), nullable=True))
     op.execute(
@@ -52,6 +61,7 @@ def downgrade() -> None:
         WHERE type = 'step.updated' AND data ? 'decision'
         """
     )
+    op.drop_table("rate_limits")
     op.drop_column("runs", "agent_version")
     op.drop_column("runs", "agent_id")
     op.drop_table("agent_versions")

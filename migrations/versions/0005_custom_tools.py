@@ -26,9 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "custom_tool_versions",
-        sa.Column(
-            "tool_id", sa.Uuid(), sa.ForeignKey("custom_tools.id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("tool_id", sa.Uuid(), sa.ForeignKey("custom_tools.id", ondelete="CASCADE"), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         # JSONB would sort its members, and models are to be told of arguments in their author's order.

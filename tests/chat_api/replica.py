@@ -51,6 +51,7 @@ def settings_for(database_url: str, model_url: str | None, **settings: Any) -> S
         "openai_base_url": model_url,
         "search_backend": "off",
         "timezone": "Europe/Berlin",
+        "rate_limit_enabled": False,
     }
     return Settings(**(defaults | settings))
 

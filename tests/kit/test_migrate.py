@@ -24,6 +24,7 @@ import chat_api.auth.models
 import chat_api.conversations.models
 import chat_api.runs.models
 import chat_api.tools.servers.models
+import kit.limits
 import kit.tokens.keys
 import mcp_server.models
 from kit.errors import SetupError
@@ -36,6 +37,7 @@ MODELS = (
     chat_api.conversations.models,
     chat_api.runs.models,
     chat_api.tools.servers.models,
+    kit.limits,
     kit.tokens.keys,
     mcp_server.models,
 )

@@ -1,0 +1,73 @@
+"""How often somebody may ask: by the person, or where nobody is signed in by the address."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, cast
+
+from fastapi import Request
+from fastapi.security.utils import get_authorization_scheme_param
+
+from kit.limits import Limiter, Quota, Rate
+from kit.tokens import Identity, InvalidToken, Verifier
+
+__all__ = ["Kind", "Limits", "for_logins", "for_resources", "tell"]
+
+Kind: TypeAlias = Literal["auth", "chat", "create", "read"]
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rates of each kind of request. Tier `premium` (a claim of the token) has `premium` times as much.
+
+    Where nobody is signed in, an address has a tenth.
+    """
+
+    limiter: Limiter
+    rates: Mapping[Kind, Rate]
+    premium: float
+
+    def of(self, kind: Kind, identity: Identity | None) -> Rate:
+        rate = self.rates[kind]
+        if identity is None:
+            return rate if kind == "auth" else rate.times(0.1)
+        return rate.times(self.premium) if identity.claims.get("tier") == "premium" else rate
+
+    async def hit(self, kind: Kind, identity: Identity | None, address: str) -> Quota:
+        """Count a request. Raises TooManyRequests."""
+        whose = address if identity is None else identity.owner.hex
+        return await self.limiter.hit(kind, self.of(kind, identity), whose)
+
+
+def tell(request: Request, quota: Quota) -> None:
+    """Have the answer say what is left."""
+    request.scope["answer_headers"] = quota.headers
+
+
+async def _hit(request: Request, kind: Kind, identity: Identity | None) -> None:
+    limits = cast("Limits | None", request.state.limits)
+    if limits is not None:
+        tell(request, await limits.hit(kind, identity, _address(request)))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+async def for_logins(request: Request) -> None:
+    """Limit what takes passwords and the like, by address. Raises TooManyRequests."""
+    await _hit(request, "auth", None)
+
+
+async def for_resources(request: Request) -> None:
+    """Limit reading and changing. Raises TooManyRequests."""
+    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+    given = token if scheme.lower() == "bearer" else request.query_params.get("access_token")
+    identity = None
+    if given:
+        # The route refuses one that is not valid; here it counts for the address.
+        with suppress(InvalidToken):
+            identity = cast("Verifier", request.state.verifier).verify(given)
+    await _hit(request, "read" if request.method in _READING else "create", identity)

@@ -1,0 +1,54 @@
+"""Settings of how much one person may ask for."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from chat_api.auth.limits import Kind
+from kit.limits import Rate, parse_rate
+from kit.settings import KitSettings
+
+__all__ = ["LimitSettings"]
+
+
+def _is_rate(words: str) -> str:
+    parse_rate(words)
+    return words
+
+
+class LimitSettings(KitSettings):
+    rate_limit_enabled: bool = Field(default=True, description="Whether requests are limited at all")
+    rate_limit_chat: Annotated[str, AfterValidator(_is_rate)] = Field(
+        default="60/minute", description="Turns that one person may begin"
+    )
+    rate_limit_create: Annotated[str, AfterValidator(_is_rate)] = Field(
+        default="120/minute", description="Other requests of one person that change something"
+    )
+    rate_limit_read: Annotated[str, AfterValidator(_is_rate)] = Field(
+        default="600/minute", description="Requests of one person that change nothing"
+    )
+    rate_limit_auth: Annotated[str, AfterValidator(_is_rate)] = Field(
+        default="20/minute", description="Logins and the like from one address"
+    )
+    rate_limit_premium: float = Field(
+        default=5, ge=1, le=1000, description="How many times as much people of tier `premium` may"
+    )
+    max_turns_per_user: int = Field(
+        default=20, ge=1, le=10_000, description="Turns of one person that are not over, at most"
+    )
+    tokens_per_day: int | None = Field(
+        default=None, ge=1, description="Tokens that one person may use in 24 hours; unset: any number"
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1",
+        description="Addresses and networks of proxies whose X-Forwarded-For is believed, comma-separated",
+    )
+
+    @property
+    def rates(self) -> dict[Kind, Rate]:
+        return {
+            "auth": parse_rate(self.rate_limit_auth),
+            "chat": parse_rate(self.rate_limit_chat),
+            "create": parse_rate(self.rate_limit_create),
+            "read": parse_rate(self.rate_limit_read),
+        }

@@ -1,0 +1,92 @@
+"""Who may begin another turn: how often, how many at a time, how many tokens a day."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from chat_api.auth.limits import Limits
+from kit.errors import Problem
+from kit.ids import first_id
+from kit.limits import HIT, Quota
+from kit.postgres.tables import now
+from kit.tokens import Identity
+
+__all__ = ["Admission", "BudgetSpent", "TooManyTurns"]
+
+_DAY: Final = timedelta(days=1)
+_ADMIT: Final = text(
+    f"""
+    WITH hit AS ({HIT})
+    SELECT hits, resets_in, (
+        SELECT count(*) FROM runs WHERE user_id = :user_id AND status IN ('running', 'requires_action')
+    ) + (
+        SELECT count(*) FROM runs WHERE user_id = :user_id AND status = 'queued'
+    ) AS live, CASE WHEN :counted THEN (
+        SELECT coalesce(sum(CAST(usage ->> 'total_tokens' AS bigint)), 0) FROM runs
+        WHERE user_id = :user_id AND id >= :since
+    ) ELSE 0 END AS tokens, EXISTS (
+        SELECT FROM runs WHERE user_id = :user_id AND idempotency_key = :sent
+    ) AS known
+    FROM hit
+    """  # noqa: S608
+)
+
+
+class TooManyTurns(Problem):
+    status = 429
+    code = "too_many_turns"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"You have {most} turns that are not over; wait for one of them, or cancel it.",
+            headers={"Retry-After": "5"},
+        )
+
+
+class BudgetSpent(Problem):
+    status = 429
+    code = "budget_spent"
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__(
+            f"You have used the {tokens} tokens that you may use in a day; try again later.",
+            headers={"Retry-After": "3600"},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`most_live` turns of a person that are not over; `tokens` that one may use in 24 hours, if not None."""
+
+    limits: Limits
+    most_live: int
+    tokens: int | None
+
+    async def admit(self, identity: Identity, key: str | None) -> Quota:
+        """Count a turn; one that is sent again with its `key` is let in however many there are.
+
+        Raises TooManyRequests, TooManyTurns, BudgetSpent.
+        """
+        limiter, rate = self.limits.limiter, self.limits.of("chat", identity)
+        whose = f"chat:{identity.owner.hex}"
+        limiter.refuse_spent("chat", rate, whose)
+        parameters: dict[str, Any] = {
+            "key": whose,
+            "seconds": rate.seconds,
+            "amount": rate.amount,
+            "user_id": identity.owner,
+            "counted": self.tokens is not None,
+            "since": first_id(now() - _DAY),
+            "sent": key,
+        }
+        [row] = await limiter.db.run(_ADMIT, parameters)
+        quota = limiter.judge("chat", rate, whose, hits=row.hits, left=row.resets_in)
+        if row.known:
+            return quota
+        if row.live >= self.most_live:
+            raise TooManyTurns(self.most_live)
+        if self.tokens is not None and row.tokens >= self.tokens:
+            raise BudgetSpent(self.tokens)
+        return quota

@@ -1,0 +1,150 @@
+"""How much one person may ask for, on all replicas together."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.replica import Gate, execute, running_api
+from tests.chat_api.sockets import talking
+from tests.model_server import ModelServer, say
+
+LIMITED: dict[str, Any] = {"rate_limit_enabled": True}
+
+
+def statuses(responses: list[httpx2.Response]) -> dict[int, int]:
+    found = [response.status_code for response in responses]
+    return {status: found.count(status) for status in set(found)}
+
+
+def test_two_replicas_let_through_exactly_the_limit_together(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    limits = LIMITED | {"rate_limit_read": "50/hour"}
+    with (
+        running_api(database_url, model.url, **limits) as one,
+        running_api(database_url, model.url, **limits) as two,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        people = [person(url, name="ann") for url in (one, two)] * 60
+        answers = list(pool.map(lambda each: each.http.get("/api/v1/runs"), people))
+        assert statuses(answers) == {200: 50, 429: 70}
+        assert person(one, name="bob").http.get("/api/v1/runs").status_code == 200
+
+
+def test_a_refusal_says_when_to_come_back(database_url: str, model: ModelServer, person: MakePerson) -> None:
+    with running_api(database_url, model.url, **LIMITED, rate_limit_create="1/hour") as url:
+        ann = person(url)
+        body = {"name": "A", "system_prompt": "B"}
+        first = ann.http.post("/api/v1/agents", json=body)
+        assert first.headers["RateLimit-Policy"] == '"create";q=1;w=3600'
+        assert first.headers["RateLimit"].startswith('"create";r=0;t=')
+        refused = ann.http.post("/api/v1/agents", json=body)
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"]) == (429, "rate_limited")
+        wait = int(refused.headers["Retry-After"])
+        assert 3500 < wait <= 3600
+        assert error["details"] == {"limit": "create", "retry_after": wait}
+        assert refused.headers["RateLimit"] == f'"create";r=0;t={wait}'
+        # Reading has a limit of its own.
+        assert ann.http.get("/api/v1/agents").json()["total"] == 1
+
+
+def test_a_window_ends(database_url: str, model: ModelServer, person: MakePerson) -> None:
+    with running_api(database_url, model.url, **LIMITED, rate_limit_read="1/second") as url:
+        ann = person(url)
+        answers = [ann.http.get("/api/v1/runs") for _ in range(3)]
+        while answers[-1].status_code == 429:
+            answers.append(ann.http.get("/api/v1/runs"))
+        assert [answer.status_code for answer in answers[:2]] == [200, 429]
+        assert answers[-1].status_code == 200
+
+
+@pytest.mark.parametrize("hours", [-1000, 1000])
+def test_a_clock_that_jumps_neither_locks_out_nor_lets_in(
+    database_url: str, model: ModelServer, person: MakePerson, hours: int
+) -> None:
+    limits = LIMITED | {"rate_limit_read": "2/hour"}
+    with running_api(database_url, model.url, **limits) as url:
+        ann = person(url, name="ann")
+        assert statuses([ann.http.get("/api/v1/runs") for _ in range(3)]) == {200: 2, 429: 1}
+    # As if the database's clock had jumped; a process that was there has it in mind, another has not.
+    jump = "UPDATE rate_limits SET resets_at = resets_at - make_interval(hours => %s)"
+    execute(database_url, jump, hours)
+    with running_api(database_url, model.url, **limits) as url:
+        ann = person(url, name="ann")
+        assert statuses([ann.http.get("/api/v1/runs") for _ in range(3)]) == {200: 2, 429: 1}
+
+
+def test_turns_are_limited_on_every_wire(database_url: str, model: ModelServer, person: MakePerson) -> None:
+    with running_api(database_url, model.url, **LIMITED, rate_limit_chat="3/hour") as url:
+        ann = person(url)
+        whole = ann.post("Hello")
+        assert whole.headers["RateLimit"].startswith('"chat";r=2;')
+        streamed = ann.http.post(f"/api/{ann.name}/chat", json={"message": "Hello", "stream": True})
+        assert streamed.headers["RateLimit"].startswith('"chat";r=1;')
+        with talking(ann) as talk:
+            accepted = talk.ask("chat", message="Hello")
+            assert accepted["type"] == "accepted"
+            talk.to_the_end(accepted["run_id"])
+            refused = talk.ask("chat", message="Hello")
+        assert (refused["type"], refused["code"]) == ("error", "rate_limited")
+        assert ann.post("Hello").status_code == 429
+        [(count,)] = execute(database_url, "SELECT count(*) FROM runs")
+        assert count == 3
+
+
+def test_premium_people_may_do_more(database_url: str, model: ModelServer, person: MakePerson) -> None:
+    limits = LIMITED | {"rate_limit_read": "2/hour", "rate_limit_premium": 3}
+    with running_api(database_url, model.url, **limits) as url:
+        rich = person(url, tier="premium")
+        assert statuses([rich.http.get("/api/v1/runs") for _ in range(8)]) == {200: 6, 429: 2}
+
+
+def test_who_is_not_signed_in_counts_by_address(database_url: str, model: ModelServer) -> None:
+    limits = LIMITED | {"rate_limit_read": "20/hour"}
+    with running_api(database_url, model.url, **limits) as url, httpx2.Client(base_url=url) as http:
+
+        def ask(address: str) -> int:
+            headers = {"Authorization": "Bearer forged", "X-Forwarded-For": address}
+            return http.get("/api/v1/runs", headers=headers).status_code
+
+        assert [ask("192.0.2.1") for _ in range(4)] == [401, 401, 429, 429]
+        # The proxy beside us is believed: the next address has its own.
+        assert [ask("192.0.2.2") for _ in range(3)] == [401, 401, 429]
+
+
+def test_a_person_has_so_many_turns_at_a_time(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    gate = Gate()
+    with running_api(database_url, model.url, **LIMITED, max_turns_per_user=2) as url:
+        ann, bob = person(url), person(url)
+        model.answers(gate.before(say("One")), gate.before(say("Two")), say("Bob's"), say("Three"))
+        path, later = f"/api/{ann.name}/chat", {"Prefer": "respond-async"}
+        first = {"message": "Hello"}
+        known = later | {"Idempotency-Key": "one"}
+        begun = ann.http.post(path, json=first, headers=known)
+        ann.http.post(path, json=first, headers=later)
+        refused = ann.http.post(path, json=first, headers=later)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_turns")
+        assert refused.headers["Retry-After"] == "5"
+        # The same turn, sent again, is no further one; others are not concerned.
+        assert ann.http.post(path, json=first, headers=known).json() == begun.json()
+        gate.wait()
+        assert bob.say("Hello")["response"] == "Bob's"
+        gate.open()
+
+
+def test_a_person_has_so_many_tokens_a_day(database_url: str, model: ModelServer, person: MakePerson) -> None:
+    with running_api(database_url, model.url, **LIMITED, tokens_per_day=20) as url:
+        ann = person(url)
+        assert [ann.post("Hello").status_code for _ in range(2)] == [200, 200]
+        refused = ann.post("Hello")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_spent")
+        assert person(url).post("Hello").status_code == 200
+        yesterday = "UPDATE runs SET id = CAST('00000000-0000-7000-8000-' || right(id::text, 12) AS uuid)"
+        execute(database_url, f"DELETE FROM events; {yesterday}")
+        assert ann.post("Hello").status_code == 200
