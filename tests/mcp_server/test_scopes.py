@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import httpx2
 import pytest
 from mcp import Client
+from mcp.client.auth.utils import extract_resource_metadata_from_www_auth, extract_scope_from_www_auth
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
@@ -248,6 +249,14 @@ async def test_the_official_client_reads_and_is_told_what_it_needs_to_write(
         assert (await client.read_resource("todo://open")).contents
         http.headers["Authorization"] = bearer(mcp_token(user))
         assert not (await client.call_tool("add_todo", {"title": "x"})).is_error
+
+
+def test_the_official_client_understands_both_challenges(http: httpx2.Client, origin: str) -> None:
+    writing = request(NEW, "tools/call", name="add_todo", arguments={"title": "x"})
+    for token, scope in (("17", READ), (mcp_token("alice", READ), BOTH)):
+        response = send(http, NEW, writing, Authorization=bearer(token))
+        assert extract_scope_from_www_auth(response) == scope
+        assert extract_resource_metadata_from_www_auth(response) == origin + _METADATA
 
 
 def test_the_metadata_says_all_that_a_client_needs(http: httpx2.Client, origin: str) -> None:
