@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from mcp.client.streamable_http import StreamableHTTPTransport
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -112,6 +113,7 @@ NO_TOOL_SERVER: dict[str, Response] = {
     "accepted": Response(status_code=202),
     "a redirect": RedirectResponse("http://127.0.0.1:1/mcp"),
     "10,000 lists": Response("[" * 10_000, media_type="application/json"),
+    "a redirect to nowhere": Response(status_code=307, headers={"location": "http://nowhere:port/"}),
 }
 
 
@@ -194,3 +196,36 @@ def test_a_tool_server_that_knows_another_issuer_lets_nobody_in(
         running_api(api_database, model.url, mcp_url=f"{stranger}/mcp") as url,
     ):
         assert_unreachable(person(url).post("Hello"))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_of_the_tool_server_that_has_ended_is_opened_anew(
+    api_database: str,
+    model: ModelServer,
+    person: MakePerson,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The MCP SDK ends it at what it does not expect, and with it whatever else its task has to do."""
+    handle, faults = StreamableHTTPTransport._handle_json_response, list[Exception]()
+
+    async def stumble(*arguments: Any, **options: Any) -> None:
+        if faults:
+            raise faults.pop()
+        await handle(*arguments, **options)
+
+    monkeypatch.setattr(StreamableHTTPTransport, "_handle_json_response", stumble)
+    with (
+        serve(create_app(settings_for(api_database, model.url))) as tools,
+        running_api(api_database, model.url, mcp_url=f"{tools}/mcp") as url,
+    ):
+        alice = person(url)
+        model.answers(call("list_todos"), say("There is nothing to do."))
+        assert alice.say("What is there to do?")["tool_calls"][0]["error"] is None
+        for _ in range(3):
+            faults.append(ZeroDivisionError())
+            model.answers(call("list_todos"), say("There is nothing to do."))
+            assert alice.say("And now?")["tool_calls"][0]["error"] is None
+            assert not faults
+            assert alice.http.get("/api/v1/health/ready").status_code == 200
+    assert "".join(capfd.readouterr()).count("mcp_client_ended") == 3
