@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from mcp.server.mcpserver.exceptions import UnexpectedToolError
@@ -17,12 +17,25 @@ __all__ = ["tool_functions"]
 
 _log = structlog.get_logger(__name__)
 _PROGRAMS: Final = "run_python"
+_FUNCTIONS: Final = "turnlog/functions"
 _MOST_SENT: Final = 10_000
 
 
 async def tool_functions(ctx: ToolContext) -> Functions:
-    """The built-in tools for the caller of `ctx`; those that change something are refused with a reason."""
-    return _ToolFunctions(ctx, {listed.name: listed for listed in await ctx.mcp_server.list_tools()})
+    """The built-in tools for the caller of `ctx`; those that change something are refused with a reason.
+
+    Who calls may allow fewer: the names of those in `_meta`, as `turnlog/functions`.
+    """
+    listed = {tool.name: tool for tool in await ctx.mcp_server.list_tools()}
+    allowed: Any = (ctx.request_context.meta or {}).get(_FUNCTIONS)
+    return _ToolFunctions(ctx, listed, listed.keys() if allowed is None else _names(allowed))
+
+
+def _names(allowed: Any) -> AbstractSet[str]:
+    """Raises ToolError."""
+    if not isinstance(allowed, list) or not all(isinstance(name, str) for name in cast("list[Any]", allowed)):
+        raise ToolError(f"Send {_FUNCTIONS} as a list of names.")
+    return frozenset(cast("list[str]", allowed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class _ToolFunctions:
 
     ctx: ToolContext
     listed: Mapping[str, ListedTool]
+    allowed: AbstractSet[str]
 
     @property
     def names(self) -> AbstractSet[str]:
@@ -45,6 +59,10 @@ class _ToolFunctions:
                 f"{name} changes things, so code cannot call it: let the code find what to change, "
                 f"and call {name} as a tool afterwards.",
                 "PermissionError",
+            )
+        if name not in self.allowed:
+            raise CallFailed(
+                f"Code cannot call {name} here: call it as a tool, if there is one.", "PermissionError"
             )
         arguments = _bound(listed, args, kwargs)
         try:

@@ -10,9 +10,20 @@ from chat_api.runs.errors import Waiting
 from chat_api.runs.journal import Journal, ToolStep
 from chat_api.tools.bridge import Toolbox
 
-__all__ = ["Reason", "ask_if_needed", "ask_if_unsure"]
+__all__ = ["Reason", "allowed", "ask_if_needed", "ask_if_unsure", "unasked"]
 
 Reason: TypeAlias = Literal["approval", "interrupted"]
+
+
+def allowed(agent: AgentConfig, box: Toolbox) -> Toolbox:
+    """Of the tools that there are, those that the agent may call."""
+    return box if agent.tools is None else box.only(agent.tools)
+
+
+def unasked(agent: AgentConfig, box: Toolbox) -> list[str]:
+    """The names of the tools that the agent may call without its user being asked."""
+    names = (tool.name for tool in box.tools)
+    return [name for name in names if not agent.approvals.needs(name, read_only=name in box.read_only)]
 
 
 def ask_if_needed(journal: Journal, agent: AgentConfig, box: Toolbox) -> None:

@@ -13,7 +13,7 @@ from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
 from chat_api.providers.service import ChosenModel, Providers
 from chat_api.runs.admission import Admission
-from chat_api.runs.approvals import ask_if_unsure
+from chat_api.runs.approvals import allowed, ask_if_unsure, unasked
 from chat_api.runs.conclude import End, Status
 from chat_api.runs.errors import GaveUp, Waiting
 from chat_api.runs.events import ATTEMPT, Event
@@ -80,8 +80,9 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
         user = _user(deps, live, live.chosen)
         live.agent = await agent_of(deps.db, turn.user_id, turn.agent)
         user.box = await deps.tools.equip(user.deputy)
-        if live.agent.tools is not None:
-            user.box = user.box.only(live.agent.tools)
+        if live.agent != DEFAULT:
+            user.box = allowed(live.agent, user.box)
+            user.functions = unasked(live.agent, user.box)
         ask_if_unsure(live.journal, user.box)
         await drive(await _task(deps, live, live.chosen), user, live.journal)
     except Waiting as waiting:

@@ -3,13 +3,14 @@
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 import structlog
 from agents import FunctionTool
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import RequestParamsMeta
 from mcp_types import Tool as McpTool
 from pydantic import ValidationError
 
@@ -36,6 +37,8 @@ _FIRST_PAUSE: Final = 0.5
 _PAUSE_GROWTH: Final = 1.15
 # In the `_meta` of an error of our own server, whose database is away.
 _TRY_AGAIN: Final = "turnlog/try-again"
+# In the `_meta` of a call: what a program may call, which would else get round the rules of its agent.
+_FUNCTIONS: Final = "turnlog/functions"
 _NO_ANSWER: Final = "The tool server did not answer; the call may not have happened."
 _FAILURES: Final = (MCPError, LineBroken, RuntimeError, OSError, ValidationError)
 
@@ -124,7 +127,7 @@ class ToolBridge:
             asking = Asking(user.deputy.token())
             try:
                 async with self._client(asking) as client:
-                    result = await client.call_tool(name, arguments, meta={KEY: key})
+                    result = await client.call_tool(name, arguments, meta=_meta(key, user))
                 came, again = outcome(result), _TRY_AGAIN in (result.meta or {})
             except _FAILURES as error:
                 came, again = refusal(error) or failed(_NO_ANSWER), asking.away
@@ -149,6 +152,11 @@ class ToolBridge:
                     asking.away = True
                     self._connection.line.drop(client)
                 raise
+
+
+def _meta(key: str, user: ToolUser) -> RequestParamsMeta:
+    meta: dict[str, Any] = {KEY: key} | ({} if user.functions is None else {_FUNCTIONS: user.functions})
+    return cast("RequestParamsMeta", meta)
 
 
 def _pauses(patience: float) -> Iterator[float]:

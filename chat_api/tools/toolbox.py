@@ -51,10 +51,11 @@ class ToolUser:
     """Whom the tools of one run work for: the context of the SDK's run.
 
     `deputy` speaks for the person; `rounds` bounds the model calls; `record` is told of each call; `box` has
-    what may be called.
+    what may be called; `functions` names what programs may call, where that is not all that only reads.
     """
 
     deputy: Deputy
     rounds: int
     record: Record
     box: Toolbox = field(default_factory=Toolbox)
+    functions: list[str] | None = None

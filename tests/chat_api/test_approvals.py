@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -193,3 +194,24 @@ def test_another_server_goes_on_after_the_one_that_asked_is_gone(
         assert ended(again, run_id).text == "Noted."
     assert todos(database_url, title) == 1
     assert len(model.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"approvals": {"tools": ["list_todos"]}}, {"tools": ["run_python", "calculator"]}],
+)
+def test_a_program_cannot_get_round_the_rules_of_its_agent(
+    alice: Person, model: ModelServer, rules: dict[str, Any]
+) -> None:
+    code = "list_todos()"
+    model.answers(call("run_python", code=code), call("run_python", code="calculator('2+3')"), say("Well."))
+    answer = with_agent(alice, agent(alice, **rules)).json()["data"]
+    refused, fine = answer["tool_calls"]
+    assert "Code cannot call list_todos here" in refused["error"]
+    assert fine["result"]["value"]["result"] == "5"
+
+
+def test_a_program_can_call_what_reads_where_no_rule_is_against_it(alice: Person, model: ModelServer) -> None:
+    model.answers(call("run_python", code="len(list_todos()['todos'])"), say("None."))
+    answer = with_agent(alice, agent(alice, approvals={"not_read_only": True})).json()["data"]
+    assert answer["tool_calls"][0]["result"]["value"] == 0
