@@ -1,28 +1,28 @@
-"""Checking tokens: one verifier, each issuer with the one algorithm that is pinned to it."""
+"""Checking tokens: one verifier, each issuer with the algorithms that are pinned to its keys."""
 
+import re
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Final
-from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Final, NamedTuple
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from kit.errors import Problem
-from kit.ids import owner_id
+from kit.tokens.identity import Identity
 from kit.tokens.keys import BUILT_IN_ISSUER, KeyRing
+from kit.tokens.remote import PublicKey, RemoteKeys
 
-__all__ = ["ADMIN", "Identity", "InvalidToken", "Verifier"]
+__all__ = ["InvalidToken", "Verifier"]
 
-ADMIN: Final = "admin"
 _REQUIRED: Final = ["iss", "aud", "sub", "exp", "iat"]
 _REFUSED_HEADERS: Final = frozenset({"crit", "jku", "jwk", "x5u", "x5c"})
 _LEEWAY_SECONDS: Final = 5
 _MOST_REMEMBERED: Final = 2000
 _LONGEST_TOKEN: Final = 8192
 _LONGEST_SUBJECT: Final = 255
+_COMPACT: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
+# What the last group of base64url ends with, by its length: unused bits are zero (RFC 4648, section 3.5).
+_ENDS: Final = {2: "AQgw", 3: "AEIMQUYcgkosw048"}
 
 
 class InvalidToken(Problem):
@@ -30,76 +30,73 @@ class InvalidToken(Problem):
     code = "invalid_token"
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who a checked token speaks for."""
+class _UnknownKey(InvalidToken):
+    """The token names a key that is not known; perhaps it is a new one."""
 
+
+class _Trust(NamedTuple):
+    """A key, and what it may be used for. `kid` is empty for a secret."""
+
+    kid: str
+    algorithm: str
+    key: PublicKey | str
     issuer: str
-    subject: str
-    claims: dict[str, Any]
-
-    @cached_property
-    def owner(self) -> UUID:
-        return owner_id(self.issuer, self.subject)
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether the issuer names the person an admin (`roles`, RFC 9068, section 2.2.3.1)."""
-        roles = self.claims.get("roles")
-        return isinstance(roles, list) and ADMIN in roles
-
-    @property
-    def zone(self) -> str | None:
-        """The person's time zone (`zoneinfo`, OpenID Connect Core 1.0, section 5.1), if the token tells."""
-        zone = self.claims.get("zoneinfo")
-        return zone if isinstance(zone, str) and _is_zone(zone) else None
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        # OSError: a folder of the zone database, such as Europe.
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Accepts the built-in issuer's tokens and, given a `secret`, those of the issuer that shares it.
+    """Accepts the built-in issuer's tokens and, given a `secret` or `remote` keys, those of your own issuer.
 
-    `issuer` is the name that the shared-secret issuer must give itself; `audience` is ours.
+    `issuer` is the name that your own issuer must give itself; `audience` is ours.
     """
 
     keys: KeyRing
     audience: str
     issuer: str
     secret: str | None = None
-    _accepted: dict[str, Identity] = field(default_factory=dict[str, Identity], compare=False, repr=False)
+    remote: RemoteKeys | None = None
+    _accepted: dict[str, tuple[Identity, _Trust]] = field(
+        default_factory=dict[str, tuple[Identity, _Trust]], compare=False, repr=False
+    )
 
-    def verify(self, token: str) -> Identity:
-        """Return who `token` speaks for. To check a token again before it expires costs nothing.
+    async def identify(self, token: str) -> Identity:
+        """Return who `token` speaks for; a key that is not known is looked for first.
 
         Raises InvalidToken where it is malformed, forged, expired, or meant for somebody else.
         """
+        try:
+            return self.verify(token)
+        except _UnknownKey:
+            await self.keys.renew()
+            if self.remote is not None:
+                await self.remote.renew()
+        return self.verify(token)
+
+    def verify(self, token: str) -> Identity:
+        """The same by the keys that are known. To check a token again before it expires costs nothing."""
         known = self._accepted.get(token)
-        if known is not None and int(known.claims["exp"]) > time.time() - _LEEWAY_SECONDS:
-            return known
-        identity = self._check(token)
+        if known is not None and self._is_good(*known):
+            return known[0]
+        trust = self._trust(_header(token))
+        identity = self._check(token, trust)
         if len(self._accepted) >= _MOST_REMEMBERED:
             self._accepted.clear()
-        self._accepted[token] = identity
+        self._accepted[token] = identity, trust
         return identity
 
-    def _check(self, token: str) -> Identity:
-        key, algorithm, issuer = self._trust(_header(token))
+    def _is_good(self, identity: Identity, trust: _Trust) -> bool:
+        if int(identity.claims["exp"]) <= time.time() - _LEEWAY_SECONDS:
+            return False
+        return not trust.kid or self._key(trust.kid, trust.algorithm) == trust
+
+    def _check(self, token: str, trust: _Trust) -> Identity:
         try:
             claims = jwt.decode(
                 token,
-                key,
-                algorithms=[algorithm],
+                trust.key,
+                algorithms=[trust.algorithm],
                 audience=self.audience,
-                issuer=issuer,
+                issuer=trust.issuer,
                 leeway=_LEEWAY_SECONDS,
                 options={"require": _REQUIRED},
             )
@@ -109,31 +106,48 @@ class Verifier:
             raise InvalidToken("The token is meant for another service.") from error
         except jwt.PyJWTError as error:
             raise InvalidToken("The token is not valid.") from error
-        return _identity(claims, built_in=algorithm == "EdDSA")
+        return _identity(claims, built_in=trust.key is self.keys.public.get(trust.kid))
 
-    def _trust(self, header: dict[str, Any]) -> tuple[Ed25519PublicKey | str, str, str]:
+    def _trust(self, header: dict[str, Any]) -> _Trust:
         """The key, the algorithm and the issuer that this header may speak for."""
         match header:
-            case {"alg": "EdDSA", "kid": str(kid)} if kid in self.keys.public:
-                return self.keys.public[kid], "EdDSA", BUILT_IN_ISSUER
             case {"alg": "HS256"} if self.secret:
-                return self.secret, "HS256", self.issuer
+                return _Trust("", "HS256", self.secret, self.issuer)
+            case {"alg": "EdDSA" | "RS256" | "ES256" as algorithm, "kid": str(kid)}:
+                found = self._key(kid, algorithm)
             case _:
                 raise InvalidToken("The token is signed by nobody that this server trusts.")
+        if found is None:
+            raise _UnknownKey("The token is signed by nobody that this server trusts.")
+        return found
+
+    def _key(self, kid: str, algorithm: str) -> _Trust | None:
+        if algorithm == "EdDSA" and kid in self.keys.public:
+            return _Trust(kid, algorithm, self.keys.public[kid], BUILT_IN_ISSUER)
+        key = None if self.remote is None else self.remote.find(kid, algorithm)
+        return None if key is None else _Trust(kid, algorithm, key, self.issuer)
 
 
 def _header(token: str) -> dict[str, Any]:
     if len(token) > _LONGEST_TOKEN:
         raise InvalidToken("The token is too long.")
-    # The rest is decoded once, with the check of the signature.
-    alone = f"{token.partition('.')[0]}.."
+    parts = _COMPACT.fullmatch(token)
+    if parts is None or not all(map(_is_canonical, parts.groups())):
+        raise InvalidToken("The token is not a JWT.")
     try:
-        header = jwt.get_unverified_header(alone)
+        # The rest is decoded once, with the check of the signature.
+        header = jwt.get_unverified_header(f"{parts[1]}..")
     except jwt.PyJWTError as error:
         raise InvalidToken("The token is not a JWT.") from error
     if _REFUSED_HEADERS & header.keys():
         raise InvalidToken("The token asks for header extensions that are not accepted.")
     return header
+
+
+def _is_canonical(part: str) -> bool:
+    """Whether no other text stands for the same bytes."""
+    over = len(part) % 4
+    return over == 0 or part[-1] in _ENDS.get(over, "")
 
 
 def _identity(claims: dict[str, Any], *, built_in: bool) -> Identity:
