@@ -1,7 +1,7 @@
 """Connections to addresses that somebody else has named: checked first, then made to what was checked."""
 
 from kit.network.addresses import IPAddress, is_public
-from kit.network.reach import NotThere, Resolve, host_of, look_up, open_transport, port_of, reach
+from kit.network.reach import NotThere, Resolve, host_of, look_up, open_transport, port_of, reach, resolver
 
 __all__ = [
     "IPAddress",
@@ -13,4 +13,5 @@ __all__ = [
     "open_transport",
     "port_of",
     "reach",
+    "resolver",
 ]

@@ -17,7 +17,7 @@ import httpx2
 
 from kit.network.addresses import IPAddress
 
-__all__ = ["NotThere", "Resolve", "host_of", "look_up", "open_transport", "port_of", "reach"]
+__all__ = ["NotThere", "Resolve", "host_of", "look_up", "open_transport", "port_of", "reach", "resolver"]
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """A host name and a port in; its addresses out, best first. Raises OSError where there are none."""
@@ -31,17 +31,22 @@ class NotThere(Exception):
     """The host has no address, or one that may not be reached: the same, so that neither is told."""
 
 
-@cache
-def _lookups() -> ThreadPoolExecutor:
-    # Its own threads, few of them: lookups that hang must not starve the rest of the server.
-    return ThreadPoolExecutor(8, thread_name_prefix="lookup")
+def resolver(threads: int) -> Resolve:
+    """Ask the system's resolver, with this many threads of its own: lookups that hang starve nobody else."""
+
+    @cache
+    def pool() -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(threads, thread_name_prefix="lookup")
+
+    async def look_up(host: str, port: int) -> Sequence[str]:
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(pool(), ask)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    return look_up
 
 
-async def look_up(host: str, port: int) -> Sequence[str]:
-    """What the system's resolver says."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_lookups(), ask)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+look_up: Final = resolver(8)
 
 
 @cache

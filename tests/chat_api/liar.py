@@ -12,7 +12,19 @@ from starlette.types import Receive, Scope, Send
 
 from tests.model_server import serve
 
-__all__ = ["Answer", "Liar", "endless", "error", "events", "hang", "lying", "nonsense", "result", "tool"]
+__all__ = [
+    "HANDSHAKE",
+    "Answer",
+    "Liar",
+    "endless",
+    "error",
+    "events",
+    "hang",
+    "lying",
+    "nonsense",
+    "result",
+    "tool",
+]
 
 Asked: TypeAlias = dict[str, Any]
 Answer: TypeAlias = Callable[[Asked], Response | Awaitable[Response]]
@@ -73,6 +85,14 @@ def tool(name: str = "read", **members: Any) -> dict[str, Any]:
     return {"name": name, "inputSchema": schema} | members
 
 
+HANDSHAKE = result(
+    protocolVersion="2025-11-25",
+    capabilities={"tools": {}},
+    serverInfo={"name": "liar", "version": "1"},
+)
+"""Of a server that is of the era before."""
+
+
 class Liar:
     """Honest where it has no other `answers`; `asked` are the methods that came."""
 
@@ -109,7 +129,9 @@ class Liar:
         asked: Asked = json.loads(await request.body() or b"{}")
         method = str(asked.get("method", request.method))
         self.asked.append(method)
-        answer = self.answers.get(method) or self.answers.get("*") or error(-32601, "No such method")
+        answer = (
+            self.answers.get(method) or self.answers.get("everything else") or error(-32601, "No such method")
+        )
         answered = answer(asked)
         response = answered if isinstance(answered, Response) else await answered
         await response(scope, receive, send)
@@ -117,7 +139,7 @@ class Liar:
 
 @contextmanager
 def lying(**answers: Answer) -> Generator[Liar]:
-    """A liar; methods are named by their last word, or `everything`."""
+    """A liar; methods are named by their last word, or `everything`, or `everything else`."""
     names = {
         "discover": "server/discover",
         "list": "tools/list",
@@ -126,7 +148,7 @@ def lying(**answers: Answer) -> Generator[Liar]:
     }
     liar = Liar({names.get(name, name): answer for name, answer in answers.items() if name != "everything"})
     if "everything" in answers:
-        liar.answers = {"*": answers["everything"]}
+        liar.answers = {"everything else": answers["everything"]}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

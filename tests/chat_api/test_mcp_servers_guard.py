@@ -2,18 +2,22 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
+from chat_api.tools.servers import others
 from chat_api.tools.servers.exchange import CURRENT, Exchange, GuardedTransport, Network
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.foreign import register
+from tests.chat_api.foreign import register, serving
 from tests.chat_api.replica import execute
 from tests.mcp_server.inward import aimed_inwards
+from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 from tests.web_server import Canary, certificate, listening_canary
 
@@ -167,3 +171,27 @@ def test_what_an_admin_may_is_not_handed_on(api_database: str, person: MakePerso
     assert former.http.patch(one, json={"url": "https://localhost/mcp"}).status_code == 200
     found = execute(api_database, "SELECT anywhere FROM mcp_servers WHERE id = %s", server_id)
     assert found == [(False,)]
+
+
+def test_names_that_are_looked_up_for_ever_hold_up_no_other_server(
+    person: MakePerson, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, ask = threading.Event(), socket.getaddrinfo
+
+    def dawdle(host: str, *arguments: Any, **options: Any) -> Any:
+        if host.endswith("hang.test"):
+            over.wait(60)
+            raise socket.gaierror
+        return ask(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", dawdle)
+    monkeypatch.setattr(others, "FIRST_WAIT", 0.5)
+    villain, admin = person(), person(roles=["admin"])
+    for number in range(20):
+        register(villain, f"https://h{number}.hang.test/mcp", f"h{number}")
+    with serving() as foreign:
+        register(admin, foreign.url.replace("127.0.0.1", "localhost"))
+        villain.say("Hello")
+        model.answers(call("library__lend", title="Emma"), say("Done."))
+        assert admin.say("Lend it")["tool_calls"][0]["error"] is None
+        over.set()

@@ -8,15 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from chat_api.tools.servers import others
 from chat_api.tools.servers.offering import MOST_CHARACTERS, MOST_TOOLS
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import Foreign, register, serving, tool_names
-from tests.chat_api.liar import Answer, endless, error, events, hang, lying, nonsense, result, tool
+from tests.chat_api.liar import HANDSHAKE, Answer, endless, error, hang, lying, nonsense, result, tool
 from tests.chat_api.test_tool_server import NO_TOOL_SERVER
-from tests.model_server import ModelServer, call, say, sse
+from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
 FIRST_WAIT = 0.5
@@ -61,6 +61,17 @@ def listen(admin: Person, honest: Foreign, url: str) -> str:
 
 GOOD = result(tools=[tool()])
 
+
+def with_header(answer: Answer, name: bytes, value: bytes) -> Answer:
+    def answered(asked: dict[str, Any]) -> Response:
+        response = answer(asked)
+        assert isinstance(response, Response)
+        response.raw_headers.append((name, value))
+        return response
+
+    return answered
+
+
 SILENT: dict[str, dict[str, Answer]] = {
     "hangs at all": {"everything": hang},
     "hangs when it is listed": {"list": hang},
@@ -81,6 +92,16 @@ SILENT: dict[str, dict[str, Answer]] = {
         "discover": result(supportedVersions=["1999-12-31"], capabilities={}),
         "initialize": result(protocolVersion="1999-12-31", capabilities={}, serverInfo={}),
     },
+    "sends a session that is no text": {
+        "discover": error(-32601, "No such method"),
+        "initialize": with_header(HANDSHAKE, b"mcp-session-id", b"\xff\xfe"),
+    },
+    "falls silent after the handshake": {
+        "discover": error(-32601, "No such method"),
+        "initialize": HANDSHAKE,
+        "everything else": hang,
+    },
+    "shakes hands with nonsense": {"discover": error(-32601, "No"), "initialize": result(x=1)},
     "refuses": {"list": error(-32603, "No.")},
     "has no tools in its list": {"list": result(tools="none")},
 }
@@ -199,96 +220,3 @@ def test_ten_thousand_tools_are_too_much_of_an_answer(
         assert not any(each.startswith("liar__") for each in assert_unharmed(admin, model, honest))
         tested = admin.http.post(f"/api/v1/mcp-servers/{server_id}/test").json()
     assert (tested["ok"], tested["trouble"]) == (False, "too_much")
-
-
-SAMPLING: dict[str, Any] = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "sampling/createMessage",
-    "params": {"messages": [], "maxTokens": 5},
-}
-WORDS = {"content": [{"type": "text", "text": "Read."}]}
-REDOS = {"type": "object", "properties": {"result": {"type": "string", "pattern": "^(a+)+$"}}}
-CALLS: dict[str, tuple[Answer, str | None]] = {
-    "hangs": (hang, "may have happened"),
-    "closes": (endless(b""), "may have happened"),
-    "breaks off": (nonsense(sse(b"data: {", breaks=True)), "may have happened"),
-    "is gone": (nonsense(Response(status_code=503)), "may have happened"),
-    "sends a body without end": (endless(MEGABYTE), "may have happened"),
-    "sends nonsense": (nonsense(JSONResponse([])), "may have happened"),
-    "has no content": (result(), "may have happened"),
-    "knows the tool no more": (error(-32602, "Unknown tool"), "Unknown tool"),
-    "fails": (result(isError=True, content=WORDS["content"]), "Read."),
-    "answers another's question": (lambda _: result(**WORDS)({"id": 4711}), "may have happened"),
-    "wants the user to be asked": (
-        result(
-            resultType="input_required",
-            inputRequests={
-                "q": {
-                    "method": "elicitation/create",
-                    "params": {
-                        "mode": "form",
-                        "message": "PIN?",
-                        "requestedSchema": {"type": "object", "properties": {}},
-                    },
-                }
-            },
-        ),
-        "ask the user",
-    ),
-    "asks our model first": (events(SAMPLING, SAMPLING | {"id": 2}, last=result(**WORDS)), None),
-    "tells of progress first": (
-        events(
-            {
-                "jsonrpc": "2.0",
-                "method": "notifications/progress",
-                "params": {"progressToken": 1, "progress": 1},
-            },
-            last=result(**WORDS),
-        ),
-        None,
-    ),
-    "floods us with questions": (
-        events(*(SAMPLING | {"id": n} for n in range(2_000)), last=result(**WORDS)),
-        "may have happened",
-    ),
-    "floods us with events": (
-        endless(b"event: message\ndata: {}\n\n" * 99, "text/event-stream"),
-        "may have happened",
-    ),
-    "makes us come back for ever": (
-        nonsense(Response("retry: 0\nid: 1\ndata:\n\n", media_type="text/event-stream")),
-        "may have happened",
-    ),
-    "answers what takes for ever to check": (
-        result(structuredContent={"result": "a" * 50 + "!"}, **WORDS),
-        None,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_a_call_that_a_server_spoils_is_told_and_costs_nothing_else(
-    admin: Person, model: ModelServer, honest: Foreign, name: str
-) -> None:
-    answer, words = CALLS[name]
-    listed = result(tools=[tool(outputSchema=REDOS)])
-    get = nonsense(Response("retry: 0\nid: 1\ndata:\n\n", media_type="text/event-stream"))
-    with lying(list=listed, call=answer, get=get) as liar:
-        listen(admin, honest, liar.url)
-        title = uuid4().hex
-        model.answers(
-            call("liar__read"),
-            call("add_todo", title=title),
-            call("library__lend", title="Emma"),
-            say("Done."),
-        )
-        began = time.monotonic()
-        done = admin.say("Do all")["tool_calls"]
-        assert time.monotonic() - began < PATIENCE
-        assert liar.asked.count("tools/call") == 1
-    assert [each["error"] for each in done[1:]] == [None, None]
-    if words is None:
-        assert done[0]["error"] is None
-    else:
-        assert words in done[0]["error"]

@@ -11,7 +11,7 @@ import anyio
 import httpx2
 from typing_extensions import override
 
-from kit.network import IPAddress, NotThere, Resolve, is_public, look_up, open_transport, reach
+from kit.network import IPAddress, NotThere, Resolve, is_public, open_transport, reach, resolver
 
 __all__ = ["CURRENT", "Credential", "Exchange", "GuardedTransport", "Network", "Overrun", "Trouble"]
 
@@ -26,6 +26,8 @@ Trouble: TypeAlias = Literal[
 ]
 """What is wrong with a server, in one word; `unreachable` is all that is told of what is not public."""
 
+# More than a person can have servers.
+_look_up: Final = resolver(32)
 _SESSION: Final = "mcp-session-id"
 _RESUMES: Final = "last-event-id"
 _RESUME_PAUSE: Final = 0.5
@@ -64,7 +66,7 @@ CURRENT: Final[ContextVar[Exchange]] = ContextVar("exchange")
 class Network:
     """How other servers are reached: `resolve` has the addresses of a name."""
 
-    resolve: Resolve = look_up
+    resolve: Resolve = _look_up
     tls: ssl.SSLContext | None = None
 
 

@@ -1,0 +1,128 @@
+"""Calls that another MCP server spoils: the model is told, and nothing else is lost."""
+
+import time
+from collections.abc import Generator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving
+from tests.chat_api.liar import HANDSHAKE, Answer, endless, error, events, hang, lying, nonsense, result, tool
+from tests.model_server import ModelServer, call, say, sse
+from tests.servers import Person
+
+PATIENCE = 10.0
+MEGABYTE = b" " * 1_000_000
+
+
+@pytest.fixture(scope="module")
+def honest() -> Generator[Foreign]:
+    with serving() as foreign:
+        yield foreign
+
+
+@pytest.fixture
+def admin(person: MakePerson) -> Person:
+    return person(roles=["admin"])
+
+
+SAMPLING: dict[str, Any] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "sampling/createMessage",
+    "params": {"messages": [], "maxTokens": 5},
+}
+WORDS = {"content": [{"type": "text", "text": "Read."}]}
+REDOS = {"type": "object", "properties": {"result": {"type": "string", "pattern": "^(a+)+$"}}}
+CALLS: dict[str, tuple[Answer, str | None]] = {
+    "hangs": (hang, "may have happened"),
+    "closes": (endless(b""), "may have happened"),
+    "breaks off": (nonsense(sse(b"data: {", breaks=True)), "may have happened"),
+    "is gone": (nonsense(Response(status_code=503)), "may have happened"),
+    "sends a body without end": (endless(MEGABYTE), "may have happened"),
+    "sends nonsense": (nonsense(JSONResponse([])), "may have happened"),
+    "has no content": (result(), "may have happened"),
+    "knows the tool no more": (error(-32602, "Unknown tool"), "Unknown tool"),
+    "fails": (result(isError=True, content=WORDS["content"]), "Read."),
+    "answers another's question": (lambda _: result(**WORDS)({"id": 4711}), "may have happened"),
+    "wants the user to be asked": (
+        result(
+            resultType="input_required",
+            inputRequests={
+                "q": {
+                    "method": "elicitation/create",
+                    "params": {
+                        "mode": "form",
+                        "message": "PIN?",
+                        "requestedSchema": {"type": "object", "properties": {}},
+                    },
+                }
+            },
+        ),
+        "ask the user",
+    ),
+    "asks our model first": (events(SAMPLING, SAMPLING | {"id": 2}, last=result(**WORDS)), None),
+    "tells of progress first": (
+        events(
+            {
+                "jsonrpc": "2.0",
+                "method": "notifications/progress",
+                "params": {"progressToken": 1, "progress": 1},
+            },
+            last=result(**WORDS),
+        ),
+        None,
+    ),
+    "floods us with questions": (
+        events(*(SAMPLING | {"id": n} for n in range(2_000)), last=result(**WORDS)),
+        "may have happened",
+    ),
+    "floods us with events": (
+        endless(b"event: message\ndata: {}\n\n" * 99, "text/event-stream"),
+        "may have happened",
+    ),
+    "makes us come back for ever": (
+        nonsense(Response("retry: 0\nid: 1\ndata:\n\n", media_type="text/event-stream")),
+        "may have happened",
+    ),
+    "answers what takes for ever to check": (
+        result(structuredContent={"result": "a" * 50 + "!"}, **WORDS),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_a_server_spoils_is_told_and_costs_nothing_else(
+    admin: Person, model: ModelServer, honest: Foreign, name: str, era: Era
+) -> None:
+    answer, words = CALLS[name]
+    if (era, words) == ("legacy", "ask the user"):
+        # There was no such answer yet.
+        words = "may have happened"
+    listed = result(tools=[tool(outputSchema=REDOS)])
+    get = nonsense(Response("retry: 0\nid: 1\ndata:\n\n", media_type="text/event-stream"))
+    discover = {} if era != "legacy" else {"discover": error(-32601, "No such method")}
+    with lying(list=listed, call=answer, get=get, initialize=HANDSHAKE, **discover) as liar:
+        register(admin, honest.url)
+        register(admin, liar.url, "liar", timeout_seconds=2)
+        title = uuid4().hex
+        model.answers(
+            call("liar__read"),
+            call("add_todo", title=title),
+            call("library__lend", title="Emma"),
+            say("Done."),
+        )
+        began = time.monotonic()
+        done = admin.say("Do all")["tool_calls"]
+        assert time.monotonic() - began < PATIENCE
+        assert liar.asked.count("tools/call") == 1
+    assert [each["error"] for each in done[1:]] == [None, None]
+    if words is None:
+        assert done[0]["error"] is None
+    else:
+        assert words in done[0]["error"]
