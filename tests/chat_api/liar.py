@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -94,11 +95,12 @@ HANDSHAKE = result(
 
 
 class Liar:
-    """Honest where it has no other `answers`; `asked` are the methods that came."""
+    """Honest where it has no other `answers`; `asked` are the methods that came; `called`: a call did."""
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.url = ""
         self.asked: list[str] = []
+        self.called = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
         self.answers: dict[str, Answer] = {
@@ -129,6 +131,8 @@ class Liar:
         asked: Asked = json.loads(await request.body() or b"{}")
         method = str(asked.get("method", request.method))
         self.asked.append(method)
+        if method == "tools/call":
+            self.called.set()
         answer = (
             self.answers.get(method) or self.answers.get("everything else") or error(-32601, "No such method")
         )

@@ -1,5 +1,7 @@
 """Calls that another MCP server spoils: the model is told, and nothing else is lost."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Generator
 from typing import Any
@@ -11,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving
 from tests.chat_api.liar import HANDSHAKE, Answer, endless, error, events, hang, lying, nonsense, result, tool
+from tests.chat_api.test_tool_restarts import begin
 from tests.model_server import ModelServer, call, say, sse
 from tests.servers import Person
 
@@ -126,3 +129,43 @@ def test_a_call_that_a_server_spoils_is_told_and_costs_nothing_else(
         assert done[0]["error"] is None
     else:
         assert words in done[0]["error"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_turn_whose_call_hangs_is_cancelled_at_once(admin: Person, model: ModelServer, era: Era) -> None:
+    discover = {} if era != "legacy" else {"discover": error(-32601, "No such method")}
+    with lying(call=hang, initialize=HANDSHAKE, **discover) as liar:
+        register(admin, liar.url, "liar", timeout_seconds=60)
+        model.answers(call("liar__read"))
+        run_id = begin(admin, "Read")
+        assert liar.called.wait(30)
+        began = time.monotonic()
+        run = admin.http.post(f"/api/v1/runs/{run_id}/cancel").json()
+    assert run["status"] == "cancelled"
+    assert time.monotonic() - began < 5
+
+
+def test_calls_of_one_turn_are_made_side_by_side(admin: Person, model: ModelServer) -> None:
+    """One that takes its time does not hold up the others, of the same server or of ours."""
+    both = threading.Barrier(2)
+
+    async def meet(asked: Any) -> Response:
+        await asyncio.to_thread(both.wait, 30)
+        answered = result(**WORDS)(asked)
+        assert isinstance(answered, Response)
+        return answered
+
+    with lying(call=meet) as liar:
+        register(admin, liar.url, "liar")
+        model.answers(calls("liar__read", "liar__read"), say("Done."))
+        assert [each["error"] for each in admin.say("Read both")["tool_calls"]] == [None, None]
+
+
+def calls(*names: str) -> Response:
+    """An answer that calls several tools at once."""
+    made = [
+        {"id": f"call_{uuid4().hex}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for name in names
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": made}
+    return JSONResponse({"id": "1", "choices": [{"message": message, "finish_reason": "tool_calls"}]})
