@@ -46,6 +46,7 @@ from kit.tokens import Verifier, load_keys
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer
 from mcp_server.custom.catalogue import CustomTools
+from mcp_server.icons import ICONS_PATH
 from mcp_server.server import ToolServer, create_server
 from mcp_server.setup import deps_from, http_app, verifier_from
 
@@ -107,7 +108,7 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
         app.include_router(router, prefix="/api/v1", dependencies=limited)
         app.include_router(router, prefix="/api", dependencies=limited, include_in_schema=False)
     # Routes, not a mount: MCP clients do not follow the redirect of a mount to its trailing slash.
-    for path in ("/mcp", "/.well-known/oauth-protected-resource/mcp"):
+    for path in ("/mcp", "/.well-known/oauth-protected-resource/mcp", ICONS_PATH):
         app.router.routes.append(Route(path, endpoint=_McpDoor()))
     return app
 
@@ -150,8 +151,8 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     keys = await load_keys(db)
     guard = verifier_from(settings, keys)
     reach = deps_from(settings, db, local=False)
-    server = create_server(reach)
     address = settings.public_address(settings.api_host, settings.api_port)
+    server = create_server(reach, public_url=address)
     mcp = http_app(server, settings, Bearer(guard, address))
     await stack.enter_async_context(server.session_manager.run())
     others = OtherServers(db, Sealer(settings.provider_key_secret, settings.data_dir))

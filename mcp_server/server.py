@@ -31,6 +31,7 @@ from mcp_server.context import Deps, ToolContext, deps
 from mcp_server.custom import running as custom_tools
 from mcp_server.custom.catalogue import LIFETIME, CustomTools, Enabled
 from mcp_server.effects import Effect, carrying, effect_of
+from mcp_server.icons import icon, icon_of
 from mcp_server.pages import page
 from mcp_server.tooling import argument_error, unknown_arguments
 from mcp_server.tools import BUILT_IN
@@ -58,8 +59,12 @@ _FAILED: Final = "{} failed inside the server; try again."
 class ToolServer(MCPServer[Deps]):
     """MCPServer with errors that a model can act on."""
 
-    def __init__(self, tools: list[Tool], custom: CustomTools | None, **options: Any) -> None:
-        super().__init__(tools=tools, **options)
+    def __init__(
+        self, tools: list[Tool], custom: CustomTools | None, public_url: str | None, **options: Any
+    ) -> None:
+        """`public_url` is where clients find this server's icons, if it serves any."""
+        super().__init__(tools=tools, icons=[icon(public_url)] if public_url else None, **options)
+        self._public_url: Final = public_url
         self._custom: Final = custom
         self._by_name: Final = {tool.name: tool for tool in tools}
         self.writing: Final = frozenset(tool.name for tool in tools if not _only_reads(tool))
@@ -81,6 +86,10 @@ class ToolServer(MCPServer[Deps]):
             known = [tool for tool in await _known(self._custom) if tool.name not in self._by_name]
             tools += map(custom_tools.shown, known)
         listed, following = page("tools", tools, lambda tool: tool.name, params.cursor)
+        if self._public_url is not None:
+            listed = [
+                tool.model_copy(update={"icons": [icon_of(self._public_url, tool.name)]}) for tool in listed
+            ]
         return ListToolsResult(tools=listed, next_cursor=following)
 
     async def call_tool(
@@ -198,8 +207,10 @@ def _plain(tool: Tool, error: ToolError) -> ToolError:
     return ToolError(str(cause)) if isinstance(cause, ToolError) else error
 
 
-def create_server(deps: Deps, *, tools: Iterable[Tool] = BUILT_IN) -> ToolServer:
-    """The tool server over `deps`."""
+def create_server(
+    deps: Deps, *, tools: Iterable[Tool] = BUILT_IN, public_url: str | None = None
+) -> ToolServer:
+    """The tool server over `deps`; at `public_url`, without a slash at its end, it has icons."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Deps]) -> AsyncGenerator[Deps]:
@@ -208,6 +219,7 @@ def create_server(deps: Deps, *, tools: Iterable[Tool] = BUILT_IN) -> ToolServer
     return ToolServer(
         list(tools),
         deps.custom,
+        public_url,
         name="turnlog",
         title="Turnlog tools",
         version=version("turnlog"),

@@ -57,11 +57,11 @@ async def _http(settings: McpSettings, database: Database, host: str, port: int,
     address = f"http://{host}:{port}"
     async with _open(database) as db:
         deps = deps_from(settings, db, local=no_auth)
-        bearer = None
+        public_url, bearer = settings.public_address(host, port), None
         if not no_auth:
             verifier = verifier_from(settings, await load_keys(db))
-            bearer = Bearer(verifier, settings.public_address(host, port))
-        app = http_app(create_server(deps), settings, bearer)
+            bearer = Bearer(verifier, public_url)
+        app = http_app(create_server(deps, public_url=public_url), settings, bearer)
         config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
         print(f"MCP server: {address}/mcp", file=sys.stderr)  # noqa: T201
         await uvicorn.Server(config).serve()

@@ -14,6 +14,7 @@ from mcp_server.bearer import Bearer, BearerDoor, Permits
 from mcp_server.context import Deps, SearchConfig
 from mcp_server.custom.catalogue import CustomTools
 from mcp_server.http_checks import HttpChecks
+from mcp_server.icons import icons_route
 from mcp_server.server import ToolServer
 from mcp_server.settings import McpSettings
 from mcp_server.tools import BUILT_IN
@@ -61,8 +62,9 @@ def http_app(server: ToolServer, settings: McpSettings, bearer: Bearer | None) -
     limited = manager.asgi_app
     if bearer is None:
         limited.app = HttpChecks(limited.app)
+        app.router.routes.append(icons_route())
         return app
     limited.app = HttpChecks(limited.app, Permits(bearer, server.writing))
     # The SDK's own way to ask for tokens names no scope, and an error where none was sent.
     door = Route("/mcp", endpoint=BearerDoor(limited, bearer))
-    return Starlette(routes=[door, *bearer.routes], lifespan=lambda _: manager.run())
+    return Starlette(routes=[door, icons_route(), *bearer.routes], lifespan=lambda _: manager.run())

@@ -6,13 +6,15 @@ from mcp.server.mcpserver.tools import Tool
 
 from mcp_server.tools import calculator, clock, files, python, todos, web
 
-__all__ = ["BUILT_IN"]
+__all__ = ["BUILT_IN", "FAMILIES"]
 
-BUILT_IN: Final[tuple[Tool, ...]] = (
-    *calculator.TOOLS,
-    *clock.TOOLS,
-    *files.TOOLS,
-    *todos.TOOLS,
-    *web.TOOLS,
-    *python.TOOLS,
-)
+FAMILIES: Final[dict[str, tuple[Tool, ...]]] = {
+    "calculator": calculator.TOOLS,
+    "clock": clock.TOOLS,
+    "files": files.TOOLS,
+    "todos": todos.TOOLS,
+    "web": web.TOOLS,
+    "python": python.TOOLS,
+}
+
+BUILT_IN: Final[tuple[Tool, ...]] = tuple(tool for family in FAMILIES.values() for tool in family)
