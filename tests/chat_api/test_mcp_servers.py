@@ -1,11 +1,13 @@
 """Other MCP servers: their tools beside ours, in the turns of those who may use them."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import jwt
 import pytest
+from mcp.server.mcpserver import MCPServer
+from pydantic import Field
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving, sharing, tool_names
@@ -184,3 +186,22 @@ def test_a_server_that_changes_its_tools_is_believed_what_it_says_now(
             model.answers(say("Yes."))
             admin.say("Hello again")
         assert "liar__first" not in tool_names(model.requests[-1])
+
+
+def branches() -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("branches")
+
+    @server.tool()
+    async def count(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        """Count the books of a region."""
+        return f"7 in the {region}"
+
+    return server
+
+
+def test_arguments_that_a_server_wants_in_headers_are_sent_there(admin: Person, model: ModelServer) -> None:
+    with serving(branches) as foreign:
+        register(admin, foreign.url, "branches")
+        model.answers(call("branches__count", region="west"), say("Seven."))
+        assert admin.say("Count them")["tool_calls"][0]["result"] == {"result": "7 in the west"}
+        assert foreign.of("tools/call")[-1]["mcp-param-region"] == "west"

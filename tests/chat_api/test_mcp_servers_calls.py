@@ -3,12 +3,12 @@
 import asyncio
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving
@@ -143,6 +143,27 @@ def test_a_turn_whose_call_hangs_is_cancelled_at_once(admin: Person, model: Mode
         run = admin.http.post(f"/api/v1/runs/{run_id}/cancel").json()
     assert run["status"] == "cancelled"
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_connection_that_drips_on_is_given_up(admin: Person, model: ModelServer, era: Era) -> None:
+    given_up = threading.Event()
+
+    async def drops() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b": wait\n"
+                await asyncio.sleep(0.1)
+        finally:
+            given_up.set()
+
+    discover = {} if era != "legacy" else {"discover": error(-32601, "No such method")}
+    drip = nonsense(StreamingResponse(drops(), media_type="text/event-stream"))
+    with lying(call=drip, initialize=HANDSHAKE, **discover) as liar:
+        register(admin, liar.url, "liar", timeout_seconds=1)
+        model.answers(call("liar__read"), say("It takes too long."))
+        assert "may have happened" in admin.say("Read")["tool_calls"][0]["error"]
+        assert given_up.wait(PATIENCE)
 
 
 def test_calls_of_one_turn_are_made_side_by_side(admin: Person, model: ModelServer) -> None:

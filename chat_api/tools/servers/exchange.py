@@ -1,6 +1,8 @@
 """HTTP to another MCP server: only to where it may be, and no more of it than a call may cost."""
 
+import math
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,10 +49,12 @@ class Exchange:
     """What may come of one thing that is asked of a server, with all the requests that it takes.
 
     `bytes_left`: of answers; `lines_left`: of event streams, each of which may be a message to look at.
-    `away`: the server was not there, or left; `gone`: it does not know our session any more.
+    `deadline`: when nobody waits for it any more. `away`: the server was not there, or left; `gone`: it does
+    not know our session any more.
     """
 
     bytes_left: int
+    deadline: float = math.inf
     requests_left: int = 40
     lines_left: int = 5_000
     trouble: Trouble | None = None
@@ -106,6 +110,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             if _RESUMES not in request.headers:
                 # A stream for what the server wants to say unasked: nothing of that is of use here.
                 return httpx2.Response(HTTPStatus.METHOD_NOT_ALLOWED)
+            if time.monotonic() > exchange.deadline:
+                return httpx2.Response(HTTPStatus.SERVICE_UNAVAILABLE)
             await anyio.sleep(_RESUME_PAUSE)
         try:
             response = await reach(
@@ -169,6 +175,9 @@ class _Measured(httpx2.AsyncByteStream):
                     exchange.lines_left -= chunk.count(b"\n") + chunk.count(b"\r")
                 if exchange.bytes_left < 0 or exchange.lines_left < 0:
                     exchange.trouble = "too_much"
+                    return
+                if time.monotonic() > exchange.deadline:
+                    # Whoever asked has left; one who drips on would keep the connection for ever.
                     return
                 yield chunk
         except httpx2.TransportError as error:

@@ -107,6 +107,8 @@ class OtherServers:
     async def _call(
         self, server_id: UUID, offer: Offer, arguments: dict[str, Any], user: ToolUser, key: str
     ) -> dict[str, Any]:
+        # A turn can last, and what it was given at its start can have been struck off.
+        await self.registry.refresh()
         server = self.registry.find(server_id)
         if server is None or not (server.shared or server.user_id == user.deputy.owner):
             return failed(_GONE)

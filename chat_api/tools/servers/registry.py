@@ -74,14 +74,18 @@ class Registry:
 
     async def of(self, owner: UUID) -> Sequence[Server]:
         """The servers whose tools a person may use: all shared ones but where their own has the same name."""
-        if time.monotonic() - self._asked_at >= _LIFETIME:
-            async with self._asking:
-                if time.monotonic() - self._asked_at >= _LIFETIME:
-                    await self._renew()
+        await self.refresh()
         own = self._own.get(owner)
         if own is None:
             return list(self._shared.values()) if self._shared else ()
         return list((self._shared | own).values())
+
+    async def refresh(self) -> None:
+        """Know what there was two seconds ago, or later."""
+        if time.monotonic() - self._asked_at >= _LIFETIME:
+            async with self._asking:
+                if time.monotonic() - self._asked_at >= _LIFETIME:
+                    await self._renew()
 
     async def _renew(self) -> None:
         asked_at = time.monotonic()

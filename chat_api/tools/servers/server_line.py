@@ -1,6 +1,7 @@
 """One person's line to another MCP server: what is asked over it ends in time, and fails alone."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -177,6 +178,7 @@ class ServerLine:
     @asynccontextmanager
     async def _asking(self, exchange: Exchange, seconds: float) -> AsyncGenerator[Client]:
         """The client, for so long. Raises ServerFailed for whatever goes wrong."""
+        exchange.deadline = time.monotonic() + seconds
         before = CURRENT.set(exchange)
         client: Client | None = None
         try:
@@ -197,7 +199,7 @@ class ServerLine:
     @asynccontextmanager
     async def _open(self) -> AsyncGenerator[Client]:
         server = self.server
-        self._opening = Exchange(_OPENING_BYTES)
+        self._opening = Exchange(_OPENING_BYTES, time.monotonic() + _OPEN_SECONDS)
         CURRENT.set(self._opening)
         http = httpx2.AsyncClient(
             auth=self._credential(),
