@@ -10,11 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from kit.errors import Problem
 from kit.postgres.errors import AWAY
 
-__all__ = ["ErrorEnvelope", "answer_errors", "envelope"]
+__all__ = ["ErrorEnvelope", "answer_errors", "answer_to", "envelope"]
 
 
 class ErrorBody(BaseModel):
@@ -33,7 +34,13 @@ class ErrorEnvelope(BaseModel):
 
 
 _PLAIN: Final = re.compile(r"\w{1,40}", re.ASCII)
-_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "too_slow",
+    413: "too_large",
+}
 
 
 def envelope(
@@ -63,12 +70,21 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-async def _problem(request: Request, error: Exception) -> JSONResponse:
-    problem = cast("Problem", error)
+def answer_to(scope: Scope, problem: Problem) -> JSONResponse:
+    """The answer to a request that ends for a problem."""
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
     return envelope(
-        request, problem.status, problem.code, problem.message, problem.details, headers | problem.headers
+        Request(scope),
+        problem.status,
+        problem.code,
+        problem.message,
+        problem.details,
+        headers | problem.headers,
     )
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
+    return answer_to(request.scope, cast("Problem", error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

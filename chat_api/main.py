@@ -16,12 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_api.agents import routes as agent_routes
 from chat_api.auth import routes as auth_routes
+from chat_api.auth.accounts import Accounts
 from chat_api.auth.limits import Limits, for_resources
+from chat_api.auth.passwords import Hasher
 from chat_api.auth.service import Delegation
 from chat_api.conversations import routes as conversation_routes
-from chat_api.errors import ErrorEnvelope, answer_errors
+from chat_api.errors import ErrorEnvelope, answer_errors, answer_to
 from chat_api.health import router as health_router
-from chat_api.middleware import BodyLimit, RequestId
+from chat_api.middleware import Answers, BodyLimit
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
@@ -39,10 +41,12 @@ from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.connections import Connection, connect_http, connect_in_process
 from chat_api.tools.servers import routes as server_routes
 from chat_api.tools.servers.others import OtherServers
+from kit.access import CHANNEL as ACCESS
+from kit.access import Access, Door, Leashed, open_access, open_door
 from kit.limits import Limiter
 from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
 from kit.sealing import Sealer
-from kit.tokens import Verifier, load_keys
+from kit.tokens import Verifier
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer
 from mcp_server.custom.catalogue import CustomTools
@@ -64,6 +68,8 @@ class State(TypedDict):
 
     db: Db
     verifier: Verifier
+    door: Door
+    accounts: Accounts
     providers: Providers
     worker: Worker
     origins: list[str]
@@ -121,7 +127,11 @@ class _McpDoor:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    stack = [Middleware(RequestId), Middleware(BodyLimit, limit=_LARGEST_BODY)]
+    stack = [
+        Middleware(Answers, log=settings.access_log),
+        Middleware(Leashed, answer=answer_to),
+        Middleware(BodyLimit, limit=_LARGEST_BODY),
+    ]
     if settings.origins:
         cors = Middleware(
             CORSMiddleware,
@@ -148,8 +158,8 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     url = settings.database_url or await asyncio.to_thread(embedded_url, settings.data_dir)
     await asyncio.to_thread(migrate, url)
     db = await stack.enter_async_context(open_db(url))
-    keys = await load_keys(db)
-    guard = verifier_from(settings, keys)
+    access = await open_access(settings, db)
+    guard = verifier_from(settings, access)
     reach = deps_from(settings, db, local=False)
     address = settings.public_address(settings.api_host, settings.api_port)
     server = create_server(reach, public_url=address)
@@ -165,18 +175,20 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         providers=providers,
         catalogue=await stack.enter_async_context(open_catalogue(settings.provider_timeout)),
         tools=ToolBridge(await _connect(settings, server, guard, stack), others),
-        delegation=Delegation(keys, settings.mcp_audience),
+        delegation=Delegation(access.keys, settings.mcp_audience),
         timezone=settings.timezone,
         rounds=settings.max_rounds,
         context_tokens=settings.context_tokens,
         attempts=settings.max_attempts,
         admission=limits and Admission(limits, settings.max_turns_per_user, settings.tokens_per_day),
     )
-    worker = await _open_worker(deps, url, settings, stack)
-    verifier = Verifier(keys, settings.jwt_audience, settings.jwt_issuer, settings.jwt_secret_key)
+    worker = await _open_worker(deps, access, url, settings, stack)
+    door = open_door(settings, access, settings.jwt_audience)
     return State(
         db=db,
-        verifier=verifier,
+        verifier=door.verifier,
+        door=door,
+        accounts=_accounts(settings, db, access, stack),
         providers=providers,
         worker=worker,
         origins=settings.origins,
@@ -195,7 +207,15 @@ def _limits(settings: Settings, db: Db) -> Limits | None:
     return Limits(Limiter(db), settings.rates, settings.rate_limit_premium)
 
 
-async def _open_worker(deps: TurnDeps, url: str, settings: Settings, stack: AsyncExitStack) -> Worker:
+def _accounts(settings: Settings, db: Db, access: Access, stack: AsyncExitStack) -> Accounts:
+    hasher = Hasher()
+    stack.callback(hasher.close)
+    return Accounts(db, access, settings.jwt_audience, settings.registration, hasher)
+
+
+async def _open_worker(
+    deps: TurnDeps, access: Access, url: str, settings: Settings, stack: AsyncExitStack
+) -> Worker:
     worker = Worker(
         deps,
         Hub(deps.db),
@@ -203,8 +223,14 @@ async def _open_worker(deps: TurnDeps, url: str, settings: Settings, stack: Asyn
         most_live=settings.max_live_runs,
         fold_after=settings.fold_after,
     )
-    listening = partial(listen_forever, url, CHANNEL, heard=worker.heard, listening=worker.listening)
-    await stack.enter_async_context(worker.running(listening))
+
+    async def listening() -> None:
+        await worker.listening()
+        access.look_soon()
+
+    heard = {CHANNEL: worker.heard, ACCESS: access.heard}
+    listen = partial(listen_forever, url, heard, listening=listening)
+    await stack.enter_async_context(worker.running(listen, *access.jobs))
     return worker
 
 

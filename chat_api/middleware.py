@@ -1,8 +1,11 @@
 """What happens to every request before a route sees it."""
 
+import asyncio
 import re
+import time
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,16 +13,29 @@ from structlog.contextvars import bound_contextvars
 
 from kit.ids import new_id
 
-__all__ = ["BodyLimit", "RequestId"]
+__all__ = ["Answers", "BodyLimit"]
 
+_log = structlog.get_logger(__name__)
+# Asked every few seconds by who watches the server.
+_UNTOLD: Final = frozenset({"/api/v1/health/live", "/api/v1/health/ready"})
+_SAFE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+_SLOWEST_BODY: Final = 30.0
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-class RequestId:
-    """Give each request an id: the caller's `X-Request-ID` where it is sane, else a new one."""
+class Answers:
+    """Gives each request an id, and its answer what all answers have; logs both with `log`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The id is the caller's `X-Request-ID` where it is sane, else a new one.
+    """
+
+    def __init__(self, app: ASGIApp, *, log: bool) -> None:
         self.app = app
+        self.log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,21 +44,29 @@ class RequestId:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _SANE_ID.fullmatch(given) else str(new_id())
         scope["request_id"] = request_id
+        began, status = time.monotonic(), 0
 
-        async def send_with_id(message: Message) -> None:
+        async def answer(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
                 # What a dependency has to say of the request; a route may answer with a response of its own.
-                headers.update(scope.get("answer_headers", {}))
+                headers.update({"X-Request-ID": request_id, **_SAFE, **scope.get("answer_headers", {})})
             await send(message)
 
         with bound_contextvars(request_id=request_id):
-            await self.app(scope, receive, send_with_id)
+            try:
+                await self.app(scope, receive, answer)
+            finally:
+                if self.log and scope["path"] not in _UNTOLD:
+                    # Without the query, which may have a token.
+                    took = round((time.monotonic() - began) * 1000, 1)
+                    _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=took)
 
 
 class BodyLimit:
-    """Refuse bodies of more than `limit` bytes, whether they say their length or not.
+    """Refuse bodies of more than `limit` bytes, whether they say their length or not, and those that stall.
 
     FastAPI's own limit answers without our envelope. The MCP endpoint has a limit of its own.
     """
@@ -57,14 +81,25 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         received = int(declared) if declared.isdecimal() and int(declared) > self.limit else 0
+        whole = False
 
         async def receive_within_limit() -> Message:
-            nonlocal received
+            nonlocal received, whole
             if received <= self.limit:
-                message = await receive()
+                # After the body, one waits for the client to leave, which may take as long as it likes.
+                message = await receive() if whole else await _soon(receive)
+                whole = not message.get("more_body", False)
                 received += len(message.get("body", b""))
                 if received <= self.limit:
                     return message
             raise HTTPException(413, headers={"Connection": "close"})
 
         await self.app(scope, receive_within_limit, send)
+
+
+async def _soon(receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(_SLOWEST_BODY):
+            return await receive()
+    except TimeoutError as error:
+        raise HTTPException(408, headers={"Connection": "close"}) from error

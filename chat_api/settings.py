@@ -12,7 +12,12 @@ from mcp_server.settings import McpSettings
 class Settings(LimitSettings, McpSettings):
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
+    access_log: bool = Field(default=True, description="Whether each request is logged")
     allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")
+    registration: Literal["first", "open", "closed"] = Field(
+        default="first",
+        description="Who may register: `first`, nobody but the first user, who is an admin; `open` or `closed`",
+    )
     default_provider: Literal["ollama", "lmstudio", "openai", "local"] | None = Field(
         default=None,
         description="Who answers: unset, the first of ollama, lmstudio, openai, local that is there",

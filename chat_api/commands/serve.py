@@ -27,7 +27,7 @@ _DEAD_AFTER: Final = 60
 
 def serve() -> None:
     settings = load(Settings)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     asyncio.run(_serve(settings))
 
 
@@ -53,7 +53,7 @@ async def run_api(
     config = uvicorn.Config(
         create_app(settings, local=local),
         log_config=None,
-        access_log=settings.log_level == "DEBUG",
+        access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         forwarded_allow_ips=settings.trusted_proxies,
         # Twice what a chat may have, so that a little more than that is still told what is wrong.

@@ -25,7 +25,8 @@ __all__ = ["up"]
 
 def up(*, local_model: bool) -> None:
     settings = load(Settings)
-    set_up_logging("WARNING" if settings.log_level == "INFO" else settings.log_level)
+    quiet = "WARNING" if settings.log_level == "INFO" else settings.log_level
+    set_up_logging(quiet, settings.log_format)
     listener = listen(settings)
     with words.status("Starting the database"):
         database_url(settings)

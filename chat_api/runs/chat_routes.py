@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
+from structlog.contextvars import bind_contextvars
 
 from chat_api.auth.dependencies import Caller, PathOwner
 from chat_api.auth.limits import tell
@@ -108,6 +109,7 @@ async def _chat(
     if worker.deps.admission is not None:
         tell(request, await worker.deps.admission.admit(caller, key))
     started, drive = await service.start(worker, caller, body, key)
+    bind_contextvars(run_id=str(started.run_id))
     ids = {"X-Run-ID": str(started.run_id), "X-Conversation-ID": str(started.conversation_id)}
     if wire is not None:
         events = service.follow(worker, started.run_id, 0, ended=False)

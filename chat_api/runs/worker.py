@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
+from structlog.contextvars import bind_contextvars
 
 from chat_api.runs.conclude import End, conclude
 from chat_api.runs.errors import LeaseLost, TurnFailed
@@ -164,6 +165,8 @@ class Worker:
         self.hub.let_go(drive.live.log)
 
     async def _drive(self, drive: Drive) -> End | None:
+        turn = drive.live.turn
+        bind_contextvars(run_id=str(turn.run_id), user_id=str(turn.user_id))
         try:
             ending = await self._answer(drive)
             drive.ending = True
