@@ -31,7 +31,7 @@ from mcp_server.context import Deps, ToolContext, deps
 from mcp_server.custom import running as custom_tools
 from mcp_server.custom.catalogue import LIFETIME, CustomTools, Enabled
 from mcp_server.effects import Effect, carrying, effect_of
-from mcp_server.icons import icon, icon_of
+from mcp_server.icons import icon_of
 from mcp_server.pages import page
 from mcp_server.tooling import argument_error, unknown_arguments
 from mcp_server.tools import BUILT_IN
@@ -62,8 +62,9 @@ class ToolServer(MCPServer[Deps]):
     def __init__(
         self, tools: list[Tool], custom: CustomTools | None, public_url: str | None, **options: Any
     ) -> None:
-        """`public_url` is where clients find this server's icons, if it serves any."""
-        super().__init__(tools=tools, icons=[icon(public_url)] if public_url else None, **options)
+        """`public_url` is where clients find the tools' icons, if it serves any."""
+        # The server itself has no icon: the newer protocol repeats what it says of itself in each answer.
+        super().__init__(tools=tools, **options)
         self._public_url: Final = public_url
         self._custom: Final = custom
         self._by_name: Final = {tool.name: tool for tool in tools}

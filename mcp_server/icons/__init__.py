@@ -11,11 +11,9 @@ from starlette.routing import Route
 
 from mcp_server.tools import FAMILIES
 
-__all__ = ["ICONS_PATH", "icon", "icon_of", "icons_route"]
+__all__ = ["ICONS_PATH", "icon_of", "icons_route"]
 
 ICONS_PATH: Final = "/icons/{name}.svg"
-_OWN: Final = "turnlog"
-_NAMES: Final = frozenset({_OWN, *FAMILIES})
 _FAMILY_OF: Final = {tool.name: family for family, tools in FAMILIES.items() for tool in tools}
 _HEADERS: Final = {
     "Cache-Control": "public, max-age=86400",
@@ -26,14 +24,10 @@ _HEADERS: Final = {
 }
 
 
-def icon(public_url: str, name: str = _OWN) -> Icon:
-    """The server's icon, or that of a family of tools, at the server that clients know as `public_url`."""
-    return Icon(src=public_url + ICONS_PATH.format(name=name), mime_type="image/svg+xml", sizes=["any"])
-
-
 def icon_of(public_url: str, tool: str) -> Icon:
-    """The icon of a tool; a custom tool is a program."""
-    return icon(public_url, _FAMILY_OF.get(tool, "python"))
+    """The icon of a tool, at the server that clients know as `public_url`; a custom tool is a program."""
+    path = ICONS_PATH.format(name=_FAMILY_OF.get(tool, "python"))
+    return Icon(src=public_url + path, mime_type="image/svg+xml", sizes=["any"])
 
 
 def icons_route() -> Route:
@@ -43,7 +37,7 @@ def icons_route() -> Route:
 
 async def _answer(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in _NAMES:
+    if name not in FAMILIES:
         return Response(status_code=HTTPStatus.NOT_FOUND)
     return Response(_picture(name), media_type="image/svg+xml", headers=_HEADERS)
 

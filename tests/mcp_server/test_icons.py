@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx2
 import pytest
 from mcp import Client
-from mcp_types import Icon
 
 from chat_api.main import create_app
 from kit.postgres import Db
@@ -30,16 +29,10 @@ async def pictures(client: Client) -> dict[str, list[str]]:
     return {tool.name: [icon.src for icon in tool.icons or ()] for tool in listed}
 
 
-def own(client: Client) -> list[Icon] | None:
-    """The server's own pictures; None where the client has not asked about the server."""
-    return None if client.server_info is None else client.server_info.icons or []
-
-
 @pytest.mark.parametrize("era", ERAS)
 async def test_each_tool_has_a_picture_at_the_public_address(api: str, era: Era) -> None:
     async with over_http(api, "alice", era) as client:
         found = await pictures(client)
-        assert [icon.src for icon in own(client) or ()] == [f"{PUBLIC}/icons/turnlog.svg"] * (era == "legacy")
     assert found.keys() == {tool.name for tool in BUILT_IN}
     assert found["add_todo"] == [f"{PUBLIC}/icons/todos.svg"]
     with httpx2.Client(base_url=api, trust_env=False) as http:
@@ -61,4 +54,3 @@ def test_there_are_no_other_pictures(api: str, name: str) -> None:
 async def test_without_an_address_there_are_none(db: Db, tmp_path: Path, era: Era) -> None:
     async with in_memory(db, tmp_path, "alice", era) as client:
         assert set(map(len, (await pictures(client)).values())) == {0}
-        assert not own(client)
