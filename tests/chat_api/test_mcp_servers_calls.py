@@ -45,7 +45,11 @@ CALLS: dict[str, tuple[Answer, str | None]] = {
     "closes": (endless(b""), "may have happened"),
     "breaks off": (nonsense(sse(b"data: {", breaks=True)), "may have happened"),
     "is gone": (nonsense(Response(status_code=503)), "may have happened"),
-    "sends a body without end": (endless(MEGABYTE), "may have happened"),
+    "sends a body without end": (endless(MEGABYTE), "more than is taken"),
+    "sends a million values": (
+        result(structuredContent={"x": [[]] * 600_000}, **WORDS),
+        "more than is taken",
+    ),
     "sends nonsense": (nonsense(JSONResponse([])), "may have happened"),
     "has no content": (result(), "may have happened"),
     "knows the tool no more": (error(-32602, "Unknown tool"), "Unknown tool"),
@@ -81,7 +85,7 @@ CALLS: dict[str, tuple[Answer, str | None]] = {
     ),
     "floods us with questions": (
         events(*(SAMPLING | {"id": n} for n in range(2_000)), last=result(**WORDS)),
-        "may have happened",
+        "more than is taken",
     ),
     "floods us with events": (
         endless(b"event: message\ndata: {}\n\n" * 99, "text/event-stream"),

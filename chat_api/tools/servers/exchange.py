@@ -48,15 +48,17 @@ class Overrun(Exception):
 class Exchange:
     """What may come of one thing that is asked of a server, with all the requests that it takes.
 
-    `bytes_left`: of answers; `lines_left`: of event streams, each of which may be a message to look at.
-    `deadline`: when nobody waits for it any more. `away`: the server was not there, or left; `gone`: it does
-    not know our session any more.
+    `bytes_left`: of answers; `lines_left`: of event streams, each of which may be a message to look at;
+    `values_left`: of JSON, for it is their number that takes time, in which everybody waits. `deadline`: when
+    nobody waits for it any more. `away`: the server was not there, or left; `gone`: it does not know our
+    session any more.
     """
 
     bytes_left: int
     deadline: float = math.inf
     requests_left: int = 40
     lines_left: int = 5_000
+    values_left: int = 150_000
     trouble: Trouble | None = None
     away: bool = False
     gone: bool = False
@@ -170,10 +172,7 @@ class _Measured(httpx2.AsyncByteStream):
         exchange = self._exchange
         try:
             async for chunk in self._stream:
-                exchange.bytes_left -= len(chunk)
-                if self._is_stream:
-                    exchange.lines_left -= chunk.count(b"\n") + chunk.count(b"\r")
-                if exchange.bytes_left < 0 or exchange.lines_left < 0:
+                if self._is_too_much(chunk):
                     exchange.trouble = "too_much"
                     return
                 if time.monotonic() > exchange.deadline:
@@ -182,6 +181,14 @@ class _Measured(httpx2.AsyncByteStream):
                 yield chunk
         except httpx2.TransportError as error:
             _told(exchange, error)
+
+    def _is_too_much(self, chunk: bytes) -> bool:
+        exchange = self._exchange
+        exchange.bytes_left -= len(chunk)
+        exchange.values_left -= sum(map(chunk.count, (b",", b"[", b"{")))
+        if self._is_stream:
+            exchange.lines_left -= chunk.count(b"\n") + chunk.count(b"\r")
+        return min(exchange.bytes_left, exchange.values_left, exchange.lines_left) < 0
 
     @override
     async def aclose(self) -> None:

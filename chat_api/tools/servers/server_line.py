@@ -58,6 +58,7 @@ _SHORTEST_LIFETIME: Final = 5.0
 _LONGEST_LIFETIME: Final = 60.0
 _UNREACHED: Final = "The MCP server of this tool cannot be reached; the call did not happen."
 _NO_ANSWER: Final = "The MCP server of this tool did not answer as it should; the call may have happened."
+_TOO_MUCH: Final = "The MCP server of this tool answered with more than is taken from it; ask it for less."
 _ASKS: Final = (
     "This tool wants to ask the user something in the middle of a call, which is not possible here."
 )
@@ -191,8 +192,9 @@ class ServerLine:
         except _FAILURES as error:
             if client is not None and isinstance(error, MCPError) and has_ended(error):
                 self._line.drop(client)
-            told = refusal(error) or failed(_UNREACHED if client is None else _NO_ANSWER)
-            raise ServerFailed(exchange.trouble or _trouble(error), type(error).__name__, told) from error
+            trouble = exchange.trouble or _trouble(error)
+            words = _TOO_MUCH if trouble == "too_much" else _UNREACHED if client is None else _NO_ANSWER
+            raise ServerFailed(trouble, type(error).__name__, refusal(error) or failed(words)) from error
         finally:
             CURRENT.reset(before)
 
