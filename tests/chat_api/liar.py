@@ -129,6 +129,7 @@ class Liar:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         asked: Asked = json.loads(await request.body() or b"{}")
+        asked["headers"] = dict(request.headers)
         method = str(asked.get("method", request.method))
         self.asked.append(method)
         if method == "tools/call":

@@ -1,6 +1,7 @@
 """Other MCP servers: their tools beside ours, in the turns of those who may use them."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -8,11 +9,12 @@ import jwt
 import pytest
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
+from starlette.responses import Response
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving, sharing, tool_names
-from tests.chat_api.liar import lying, result, tool
-from tests.model_server import ModelServer, call, say
+from tests.chat_api.liar import HANDSHAKE, error, lying, result, tool
+from tests.model_server import Chat, ModelServer, call, say
 from tests.servers import Person
 
 
@@ -205,3 +207,33 @@ def test_arguments_that_a_server_wants_in_headers_are_sent_there(admin: Person, 
         model.answers(call("branches__count", region="west"), say("Seven."))
         assert admin.say("Count them")["tool_calls"][0]["result"] == {"result": "7 in the west"}
         assert foreign.of("tools/call")[-1]["mcp-param-region"] == "west"
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_many_people_at_once_are_never_taken_for_each_other(
+    admin: Person, person: MakePerson, model: ModelServer, era: Era
+) -> None:
+    def tell(asked: dict[str, Any]) -> Response:
+        token = asked["headers"]["authorization"].removeprefix("Bearer ")
+        subject = jwt.decode(token, options={"verify_signature": False})["sub"]
+        answered = result(content=[{"type": "text", "text": subject}])(asked)
+        assert isinstance(answered, Response)
+        return answered
+
+    def script(chat: Chat) -> Response:
+        told = sum(message["role"] == "tool" for message in chat["messages"])
+        return call(f"{name}__read") if told < 3 else say("Done.")
+
+    def take(who: Person) -> set[tuple[str, str]]:
+        return {(who.name, each["result"]) for each in who.say("Who am I?")["tool_calls"]}
+
+    name, people = f"l{uuid4().hex[:8]}", [person() for _ in range(20)]
+    discover = {} if era != "legacy" else {"discover": error(-32601, "No such method")}
+    with (
+        lying(call=tell, initialize=HANDSHAKE, **discover) as liar,
+        sharing(admin, liar.url, name, auth="user"),
+        ThreadPoolExecutor(20) as pool,
+    ):
+        model.script = script
+        found = set[tuple[str, str]]().union(*pool.map(take, people))
+    assert found == {(who.name, who.name) for who in people}
