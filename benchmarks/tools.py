@@ -101,8 +101,9 @@ def memory_process(pipe: Any, given: dict[str, Any]) -> None:
 async def _in_memory(given: dict[str, Any]) -> tuple[float, float]:
     from chat_api.auth.service import Delegation  # noqa: PLC0415
     from chat_api.tools.connections import Asking, connect_in_process  # noqa: PLC0415
+    from kit.access import open_access  # noqa: PLC0415
     from kit.postgres import open_db  # noqa: PLC0415
-    from kit.tokens import Identity, load_keys  # noqa: PLC0415
+    from kit.tokens import Identity  # noqa: PLC0415
     from mcp_server.server import create_server  # noqa: PLC0415
     from mcp_server.settings import McpSettings  # noqa: PLC0415
     from mcp_server.setup import deps_from, verifier_from  # noqa: PLC0415
@@ -110,10 +111,10 @@ async def _in_memory(given: dict[str, Any]) -> tuple[float, float]:
 
     settings = McpSettings(**given)
     async with open_db(given["database_url"]) as db:
-        keys = await load_keys(db)
-        verifier = verifier_from(settings, keys)
+        access = await open_access(settings, db)
+        verifier = verifier_from(settings, access)
         server = create_server(deps_from(settings, db, local=False))
-        asking = Asking(Delegation(keys, settings.mcp_audience).token(Identity("turnlog", USER, {})))
+        asking = Asking(Delegation(access.keys, settings.mcp_audience).token(Identity("turnlog", USER, {})))
         spent = list[tuple[float, float]]()
         async with connect_in_process(server, verifier.verify_token) as connection:
             for _ in range(ROUNDS + 1):

@@ -16,7 +16,7 @@ class Settings(LimitSettings, McpSettings):
     allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")
     registration: Literal["first", "open", "closed"] = Field(
         default="first",
-        description="Who may register: `first`, nobody but the first user, who is an admin; `open` or `closed`",
+        description="Who may register: `first`, only the first user, who is an admin; `open` or `closed`",
     )
     default_provider: Literal["ollama", "lmstudio", "openai", "local"] | None = Field(
         default=None,

@@ -1,23 +1,28 @@
 """Bearer tokens at the MCP door."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 
-from kit.tokens import InvalidToken, Verifier
+from kit.tokens import Identity, InvalidToken
 
 __all__ = ["JwtVerifier"]
 
 
+class Identifies(Protocol):
+    async def identify(self, word: str, /) -> Identity: ...
+
+
 @dataclass(frozen=True, slots=True)
 class JwtVerifier(TokenVerifier):
-    """Accepts what `verifier` accepts; its audience is the MCP server's."""
+    """Accepts what `door` accepts: tokens for the MCP server, and API keys where it knows them."""
 
-    verifier: Verifier
+    door: Identifies
 
     async def verify_token(self, token: str) -> AccessToken | None:
         try:
-            identity = self.verifier.verify(token)
+            identity = await self.door.identify(token)
         except InvalidToken:
             return None
         match identity.claims.get("act"):
@@ -25,12 +30,11 @@ class JwtVerifier(TokenVerifier):
                 pass
             case _:
                 client = identity.subject
-        scope = identity.claims.get("scope")
         return AccessToken(
             token=token,
             client_id=client,
-            scopes=scope.split() if isinstance(scope, str) else [],
-            expires_at=int(identity.claims["exp"]),
+            scopes=identity.scopes,
+            expires_at=identity.expires_at,
             subject=identity.subject,
             claims={"iss": identity.issuer, "zoneinfo": identity.zone},
         )

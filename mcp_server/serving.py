@@ -10,10 +10,10 @@ from typing import Final
 
 import uvicorn
 
+from kit.access import open_access
 from kit.errors import SetupError
 from kit.postgres import Db, migrate, open_db
 from kit.telemetry import set_up_logging
-from kit.tokens import load_keys
 from mcp_server.bearer import Bearer
 from mcp_server.input_end import signals_end_input
 from mcp_server.opening import Database
@@ -28,7 +28,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def serve_stdio(settings: McpSettings, database: Database) -> int:
     """Serve the one local user until the input ends or a signal comes; return the exit code."""
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     with signals_end_input() as ended_by:
         asyncio.run(_stdio(settings, database))
     # What a tool printed may wait in a buffer until the interpreter ends: it is not for the client.
@@ -44,7 +44,7 @@ def serve_http(settings: McpSettings, database: Database, host: str, port: int, 
         raise SetupError("--no-auth is for loopback only; give --host 127.0.0.1 or leave --no-auth out.")
     # uvicorn raises the signal that ended it once more, which would end us before Postgres is stopped.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     asyncio.run(_http(settings, database, host, port, no_auth=no_auth))
 
 
@@ -59,7 +59,7 @@ async def _http(settings: McpSettings, database: Database, host: str, port: int,
         deps = deps_from(settings, db, local=no_auth)
         public_url, bearer = settings.public_address(host, port), None
         if not no_auth:
-            verifier = verifier_from(settings, await load_keys(db))
+            verifier = verifier_from(settings, await open_access(settings, db))
             bearer = Bearer(verifier, public_url)
         app = http_app(create_server(deps, public_url=public_url), settings, bearer)
         config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)

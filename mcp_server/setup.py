@@ -7,8 +7,8 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from kit.access import Access, open_door
 from kit.postgres import Db
-from kit.tokens import KeyRing, Verifier
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer, BearerDoor, Permits
 from mcp_server.context import Deps, SearchConfig
@@ -42,8 +42,8 @@ def names_of_tools() -> frozenset[str]:
     return frozenset(tool.name for tool in BUILT_IN)
 
 
-def verifier_from(settings: McpSettings, keys: KeyRing) -> JwtVerifier:
-    return JwtVerifier(Verifier(keys, settings.mcp_audience, settings.jwt_issuer, settings.jwt_secret_key))
+def verifier_from(settings: McpSettings, access: Access) -> JwtVerifier:
+    return JwtVerifier(open_door(settings, access, settings.mcp_audience))
 
 
 def http_app(server: ToolServer, settings: McpSettings, bearer: Bearer | None) -> Starlette:

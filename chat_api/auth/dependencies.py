@@ -1,43 +1,58 @@
 """What routes ask for to know who is asking."""
 
-from typing import Annotated, TypeAlias, cast
+from typing import Annotated, Final, TypeAlias, cast
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from kit.errors import Problem
-from kit.tokens import Identity, Verifier
+from chat_api.auth.accounts import Accounts
+from chat_api.auth.errors import LoginNeeded, NotAdmin, NotSignedIn, NotYourPath
+from kit.access import Door
+from kit.tokens import Identity
 
-__all__ = ["Admin", "Caller", "NotAdmin", "PathOwner", "StreamCaller"]
+__all__ = ["Account", "Admin", "Caller", "Keeping", "NotAdmin", "PathOwner", "StreamCaller"]
 
-_bearer = HTTPBearer(auto_error=False, description="A JWT whose `sub` is the user")
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_token = HTTPBearer(
+    auto_error=False,
+    scheme_name="accessToken",
+    bearerFormat="JWT",
+    description="The access token of a login, or of your own issuer",
+)
+_api_key = HTTPBearer(
+    auto_error=False,
+    scheme_name="apiKey",
+    bearerFormat="tl_…",
+    description="An API key, in the place of a token, with the scope `read` for GET and `write` for the rest",
+)
+_Credentials: TypeAlias = Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]
+_Also: TypeAlias = Annotated[HTTPAuthorizationCredentials | None, Depends(_api_key)]
 
 
-class NotSignedIn(Problem):
-    status = 401
-    code = "not_signed_in"
+async def _enter(request: Request, word: str) -> Identity:
+    identity = await cast("Door", request.state.door).identify(word)
+    identity.require("read" if request.method in _READING else "write")
+    return identity
 
 
-class NotYourPath(Problem):
-    status = 403
-    code = "forbidden"
-
-
-class NotAdmin(Problem):
-    status = 403
-    code = "admin_only"
-
-
-async def _caller(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Identity:
+async def _caller(request: Request, credentials: _Credentials, _: _Also) -> Identity:
     if credentials is None:
         raise NotSignedIn("Send a bearer token.")
-    return cast("Verifier", request.state.verifier).verify(credentials.credentials)
+    return await _enter(request, credentials.credentials)
 
 
 Caller: TypeAlias = Annotated[Identity, Depends(_caller)]
-"""The person that the request's token speaks for."""
+"""The person that the request's token or API key speaks for."""
+
+
+async def _account(caller: Caller) -> Identity:
+    if caller.key_id is not None:
+        raise LoginNeeded
+    return caller
+
+
+Account: TypeAlias = Annotated[Identity, Depends(_account)]
+"""The caller, by a token: what an API key gives must not be more than the key."""
 
 
 async def _admin(caller: Caller) -> Identity:
@@ -52,14 +67,15 @@ Admin: TypeAlias = Annotated[Identity, Depends(_admin)]
 
 async def _stream_caller(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: _Credentials,
+    also: _Also,
     access_token: Annotated[
         str | None, Query(description="The token, for a browser's EventSource, which cannot send headers")
     ] = None,
 ) -> Identity:
     if credentials is None and access_token is not None:
-        return cast("Verifier", request.state.verifier).verify(access_token)
-    return await _caller(request, credentials)
+        return await _enter(request, access_token)
+    return await _caller(request, credentials, also)
 
 
 StreamCaller: TypeAlias = Annotated[Identity, Depends(_stream_caller)]
@@ -74,3 +90,11 @@ async def _path_owner(user_id: str, caller: Caller) -> Identity:
 
 PathOwner: TypeAlias = Annotated[Identity, Depends(_path_owner)]
 """The caller, whose `sub` is the `user_id` in the path."""
+
+
+async def _accounts(request: Request) -> Accounts:
+    return cast("Accounts", request.state.accounts)
+
+
+Keeping: TypeAlias = Annotated[Accounts, Depends(_accounts)]
+"""What accounts are kept with."""

@@ -1,7 +1,7 @@
 """Hearing what is told through Postgres' NOTIFY."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
@@ -16,9 +16,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def listen_forever(
-    url: str, channel: str, *, heard: Callable[[str], None], listening: Callable[[], Awaitable[None]]
+    url: str, channels: Mapping[str, Callable[[str], None]], *, listening: Callable[[], Awaitable[None]]
 ) -> None:
-    """Call `heard` with each payload, on a connection of its own that is made anew whenever it breaks.
+    """Call who waits for a channel with each payload, on one connection that is made anew whenever it breaks.
 
     `listening` is called each time that listening has begun: what was told before may have been missed.
     """
@@ -29,10 +29,11 @@ async def listen_forever(
                 plain, autocommit=True, connect_timeout=5, application_name="turnlog", **KEEPALIVES
             )
             async with connection:
-                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                for channel in channels:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 await listening()
                 async for notification in connection.notifies():
-                    heard(notification.payload)
+                    channels[notification.channel](notification.payload)
         except (Error, OSError) as error:
             _log.warning("not_listening", reason=type(error).__name__)
         await asyncio.sleep(_PAUSE)

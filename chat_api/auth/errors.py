@@ -1,0 +1,93 @@
+"""What can be wrong with who somebody says to be."""
+
+from kit.errors import Problem
+
+__all__ = [
+    "EmailTaken",
+    "LoginBusy",
+    "LoginNeeded",
+    "NotAdmin",
+    "NotSignedIn",
+    "NotYourPath",
+    "OutsideUser",
+    "RegistrationClosed",
+    "SessionOver",
+    "WeakPassword",
+    "WrongCredentials",
+]
+
+
+class NotSignedIn(Problem):
+    status = 401
+    code = "not_signed_in"
+
+
+class NotYourPath(Problem):
+    status = 403
+    code = "forbidden"
+
+
+class NotAdmin(Problem):
+    status = 403
+    code = "admin_only"
+
+
+class LoginNeeded(Problem):
+    status = 403
+    code = "login_needed"
+
+    def __init__(self) -> None:
+        super().__init__("An API key cannot do that; use the token of a login.")
+
+
+class WrongCredentials(Problem):
+    status = 401
+    code = "wrong_credentials"
+
+    def __init__(self, message: str = "The e-mail address or the password is not right.") -> None:
+        super().__init__(message)
+
+
+class SessionOver(Problem):
+    status = 401
+    code = "session_over"
+
+    def __init__(self) -> None:
+        super().__init__("This login is over; log in again.")
+
+
+class RegistrationClosed(Problem):
+    status = 403
+    code = "registration_closed"
+
+    def __init__(self) -> None:
+        super().__init__("Accounts are made by the admin of this server.")
+
+
+class EmailTaken(Problem):
+    status = 409
+    code = "email_taken"
+
+    def __init__(self) -> None:
+        super().__init__("There is an account with this e-mail address.")
+
+
+class OutsideUser(Problem):
+    status = 409
+    code = "outside_user"
+
+    def __init__(self) -> None:
+        super().__init__("This user logs in elsewhere, where passwords and roles are kept.")
+
+
+class WeakPassword(Problem):
+    status = 422
+    code = "weak_password"
+
+
+class LoginBusy(Problem):
+    status = 503
+    code = "login_busy"
+
+    def __init__(self) -> None:
+        super().__init__("Too many people log in; try again in a moment.", headers={"Retry-After": "2"})

@@ -1,0 +1,20 @@
+"""Who may come in: tokens and API keys of people who are not disabled."""
+
+from kit.access.access import CHANNEL, Access, AccountDisabled, tell
+from kit.access.api_keys import NewKey, new_key
+from kit.access.door import Door, open_access, open_door
+from kit.access.visits import Leashed, Visits
+
+__all__ = [
+    "CHANNEL",
+    "Access",
+    "AccountDisabled",
+    "Door",
+    "Leashed",
+    "NewKey",
+    "Visits",
+    "new_key",
+    "open_access",
+    "open_door",
+    "tell",
+]
