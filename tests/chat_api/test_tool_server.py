@@ -16,6 +16,8 @@ from starlette.routing import Route
 from chat_api.main import create_app
 from chat_api.tools import bridge
 from tests.chat_api.conftest import MakePerson
+from tests.chat_api.foreign import tool_names
+from tests.chat_api.liar import lying, result, tool
 from tests.chat_api.processes import free_port, tool_server_process
 from tests.chat_api.raw_server import (
     RawAnswer,
@@ -229,3 +231,24 @@ def test_a_client_of_the_tool_server_that_has_ended_is_opened_anew(
             assert not faults
             assert alice.http.get("/api/v1/health/ready").status_code == 200
     assert "".join(capfd.readouterr()).count("mcp_client_ended") == 3
+
+
+def test_tools_are_listed_anew_when_their_server_says_that_they_may_have_changed(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with (
+        lying(list=result(tools=[tool("first")], ttlMs=1)) as liar,
+        running_api(database_url, model.url, mcp_url=liar.url) as url,
+    ):
+        alice = person(url)
+        alice.say("Hello")
+        assert tool_names(model.requests[-1]) == ["first"]
+        liar.answers["tools/list"] = result(tools=[tool("second")], ttlMs=3_600_000)
+        deadline = time.monotonic() + 10
+        while tool_names(model.requests[-1]) != ["second"]:
+            assert time.monotonic() < deadline
+            alice.say("Hello again")
+        listed = liar.asked.count("tools/list")
+        for _ in range(5):
+            alice.say("Hello again")
+        assert liar.asked.count("tools/list") == listed
