@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.registering import CUSTOM, EXAMPLE, REGISTER, code_of, fresh, tool
@@ -96,6 +98,30 @@ def test_nothing_is_run_when_it_is_registered(admin: Person) -> None:
     code = f"while True: pass\ndef {name}(param1): return 1\n'a' * 10**9"
     assert admin.http.post(REGISTER, json=tool(name, code=code)).status_code == 201
     assert time.monotonic() - began < 3
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
+_WORDS = ("type", "properties", "required", "items", "enum", "pattern", "default", "minimum", "anyOf", "x")
+_SCHEMAS = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def test_whatever_is_sent_is_refused_or_kept(admin: Person) -> None:
+    @settings(max_examples=100, deadline=None, database=None)
+    @given(_SCHEMAS, st.text(st.characters(codec=None), max_size=12))
+    def register(schema: Any, code: str) -> None:
+        parameters = {"type": "object", "properties": {"x": schema}}
+        body = tool(fresh(), parameters=parameters)
+        body["code"] = f"{code}\n{body['code'].replace('param1', 'x')}"
+        answer = admin.http.post(REGISTER, content=json.dumps(body), headers=_JSON)
+        assert answer.status_code in {201, 422}, answer.text
+        if answer.status_code == 201:
+            assert admin.http.delete(f"{CUSTOM}/{answer.json()['tool_id']}").status_code == 200
+
+    register()
 
 
 @pytest.mark.parametrize("depth", [50, 900, 100_000])
