@@ -209,7 +209,7 @@ def test_a_client_of_the_tool_server_that_has_ended_is_opened_anew(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """The MCP SDK ends it at what it does not expect, and with it whatever else its task has to do."""
-    handle, faults = StreamableHTTPTransport._handle_json_response, list[Exception]()
+    handle, faults = StreamableHTTPTransport._handle_json_response, list[Exception]()  # pyright: ignore[reportPrivateUsage]
 
     async def stumble(*arguments: Any, **options: Any) -> None:
         if faults:
