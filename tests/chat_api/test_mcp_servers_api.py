@@ -244,3 +244,13 @@ def test_a_server_that_is_not_there_is_unreachable(admin: Person) -> None:
     one = f"{PATH}/{register(admin, f'http://127.0.0.1:{free_port()}/mcp')}"
     tested = admin.http.post(f"{one}/test").json()
     assert (tested["ok"], tested["trouble"]) == (False, "unreachable")
+
+
+def test_a_change_to_a_version_that_is_not_the_newest_is_refused(alice: Person) -> None:
+    one = f"{PATH}/{register(alice, PUBLIC)}"
+    etag = alice.http.get(one).headers["ETag"]
+    changed = alice.http.patch(one, json={"enabled": False}, headers={"If-Match": etag})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+    late = alice.http.patch(one, json={"enabled": True}, headers={"If-Match": etag})
+    assert code(late) == (412, "mcp_server_changed")
+    assert not alice.http.get(one).json()["enabled"]

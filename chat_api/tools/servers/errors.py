@@ -3,6 +3,7 @@
 from kit.errors import Problem
 
 __all__ = [
+    "McpServerChanged",
     "McpServerFailed",
     "McpServerInvalid",
     "McpServerNameTaken",
@@ -34,6 +35,17 @@ class TooManyMcpServers(Problem):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"You have {most} MCP servers, which is the most; delete one first.")
+
+
+class McpServerChanged(Problem):
+    status = 412
+    code = "mcp_server_changed"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            "The MCP server was changed meanwhile; read it again and make your change anew.",
+            details={"version": version},
+        )
 
 
 class McpServerInvalid(Problem):

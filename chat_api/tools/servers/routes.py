@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, TypeAlias, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from chat_api.auth.dependencies import Caller
 from chat_api.auth.service import Delegation
@@ -51,12 +51,20 @@ async def _desk(request: Request, db: Database, others: Others, delegation: Dele
 Desk: TypeAlias = Annotated[service.Desk, Depends(_desk)]
 
 
+_IfMatch: TypeAlias = Annotated[
+    str | None,
+    Header(pattern=r'^"\d{1,9}"$', description="The `ETag` of the version that the change is made to"),
+]
+
+
 @router.post("", status_code=HTTPStatus.CREATED)
-async def register_server(caller: Caller, desk: Desk, others: Others, body: NewServer) -> ServerOut:
+async def register_server(
+    caller: Caller, desk: Desk, others: Others, body: NewServer, response: Response
+) -> ServerOut:
     """Register an MCP server, whose tools one's agents can use from then on."""
     server = await desk.create(caller, body.model_dump())
     others.registry.expire()
-    return _out(server, caller)
+    return _answer(server, caller, response)
 
 
 @router.get("")
@@ -72,18 +80,30 @@ async def list_servers(
 
 
 @router.get("/{server_id}")
-async def get_server(caller: Caller, db: Database, server_id: UUID) -> ServerOut:
-    return _out(await service.find(db, caller, server_id), caller)
+async def get_server(caller: Caller, db: Database, server_id: UUID, response: Response) -> ServerOut:
+    """One server. Its `ETag` is its version."""
+    return _answer(await service.find(db, caller, server_id), caller, response)
 
 
 @router.patch("/{server_id}")
 async def change_server(
-    caller: Caller, desk: Desk, others: Others, server_id: UUID, body: ServerChange
+    caller: Caller,
+    desk: Desk,
+    others: Others,
+    server_id: UUID,
+    body: ServerChange,
+    response: Response,
+    if_match: _IfMatch = None,
 ) -> ServerOut:
-    """Change a server. Its secret stays, unless it moves to another host."""
-    server = await desk.change(caller, server_id, body.model_dump(exclude_unset=True))
+    """Change a server. Its secret stays, unless it moves to another host.
+
+    With `If-Match`, only if nobody else has changed it meanwhile.
+    """
+    expected = None if if_match is None else int(if_match.strip('"'))
+    given = body.model_dump(exclude_unset=True)
+    server = await desk.change(caller, server_id, given, expected=expected)
     others.registry.expire()
-    return _out(server, caller)
+    return _answer(server, caller, response)
 
 
 @router.delete("/{server_id}")
@@ -110,6 +130,11 @@ async def list_server_tools(
     """The tools that a server lists now, as agents get them."""
     server = await service.find(db, caller, server_id)
     return ServerTools.of(await probing.tools(others, server, delegation.deputy(caller)))
+
+
+def _answer(server: McpServer, caller: Identity, response: Response) -> ServerOut:
+    response.headers["ETag"] = f'"{server.version}"'
+    return _out(server, caller)
 
 
 def _out(server: McpServer, caller: Identity) -> ServerOut:

@@ -14,6 +14,7 @@ from chat_api.auth.dependencies import NotAdmin
 from chat_api.auth.models import User
 from chat_api.auth.service import meet
 from chat_api.tools.servers.errors import (
+    McpServerChanged,
     McpServerInvalid,
     McpServerNameTaken,
     McpServerNotFound,
@@ -63,11 +64,18 @@ class Desk:
             raise _named(error) from error
         return server
 
-    async def change(self, by: Identity, server_id: UUID, given: dict[str, Any]) -> McpServer:
-        """Change what is `given`. Raises McpServerNotFound, McpServerSecretNeeded, and what `create` does."""
+    async def change(
+        self, by: Identity, server_id: UUID, given: dict[str, Any], *, expected: int | None = None
+    ) -> McpServer:
+        """Change what is `given`; `expected` is the version that the change was made to.
+
+        Raises McpServerNotFound, McpServerChanged, McpServerSecretNeeded, and what `create` does.
+        """
         try:
             async with self.db.begin() as session:
                 server = await _changeable(session, by, server_id)
+                if expected is not None and expected != server.version:
+                    raise McpServerChanged(server.version)
                 before = server.name, server.shared
                 self._apply(server, by, given)
                 # Before the next statement, which sends the change to the database.
