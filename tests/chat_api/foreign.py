@@ -1,6 +1,7 @@
 """MCP servers of somebody else, made with the SDK, and what they saw of those who called."""
 
 import json
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
@@ -26,13 +27,14 @@ READS = ToolAnnotations(read_only_hint=True)
 class Foreign:
     """In front of an MCP server: keeps the headers of each request; answers with `instead` while that is set.
 
-    In the legacy era it knows nothing of `server/discover`, and keeps sessions.
+    In the legacy era it knows nothing of `server/discover`, and keeps sessions; `left`: one was ended.
     """
 
     def __init__(self, make: Callable[[], MCPServer[Any]], era: Era = "2026-07-28") -> None:
         self.seen: list[dict[str, str]] = []
         self.instead: ASGIApp | None = None
         self.url = ""
+        self.left = threading.Event()
         self._forgotten: set[str] = set()
         self._era = era
         self.app = make().streamable_http_app(stateless_http=era != "legacy")
@@ -43,6 +45,8 @@ class Foreign:
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.seen.append(headers | {":method": scope["method"]})
+        if scope["method"] == "DELETE":
+            self.left.set()
         if self.instead is not None:
             await self.instead(scope, receive, send)
         elif self._era == "legacy" and headers.get("mcp-method") == "server/discover":

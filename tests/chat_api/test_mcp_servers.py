@@ -11,6 +11,7 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 from starlette.responses import Response
 
+from chat_api.tools.servers import server_line
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving, sharing, tool_names
 from tests.chat_api.liar import HANDSHAKE, error, lying, result, tool
@@ -164,6 +165,19 @@ def test_a_session_that_the_server_has_lost_is_begun_anew(admin: Person, model: 
         foreign.forget_sessions()
         model.answers(call("library__lend", title="Emma"), say("Done."))
         assert admin.say("Lend it")["tool_calls"][0]["error"] is None
+
+
+def test_a_session_that_nobody_needs_is_ended_and_begun_anew_when_needed(
+    admin: Person, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_line, "_IDLE_SECONDS", 0.2)
+    with serving(era="legacy") as foreign:
+        register(admin, foreign.url)
+        for _ in range(2):
+            foreign.left.clear()
+            model.answers(call("library__search", title="Emma"), say("There."))
+            assert admin.say("Find it")["tool_calls"][0]["error"] is None
+            assert foreign.left.wait(30)
 
 
 def test_a_server_that_asks_for_what_we_do_not_have_is_told_so(admin: Person, model: ModelServer) -> None:
