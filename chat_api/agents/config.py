@@ -6,15 +6,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["DEFAULT", "AgentConfig", "Approvals", "ToolName"]
+from chat_api.providers.tool_calls import clean_text
+
+__all__ = ["DEFAULT", "MOST_TOOLS", "AgentConfig", "Approvals", "ToolName"]
 
 _LONGEST_PROMPT: Final = 50_000
-_MOST_TOOLS: Final = 200
+MOST_TOOLS: Final = 200
 
 
 def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("NUL characters cannot be kept")
+    if clean_text(text) != text:
+        raise ValueError("NUL characters and lone surrogates cannot be kept")
     if not text.strip():
         raise ValueError("it is empty")
     return text
@@ -29,7 +31,7 @@ class Approvals(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tools: list[ToolName] = Field(default=[], max_length=_MOST_TOOLS, description="Of these tools")
+    tools: list[ToolName] = Field(default=[], max_length=MOST_TOOLS, description="Of these tools")
     not_read_only: bool = Field(default=False, description="Of all tools that are not read-only")
 
     def needs(self, name: str, *, read_only: bool) -> bool:
@@ -46,7 +48,7 @@ class AgentConfig(BaseModel):
         min_length=1, max_length=_LONGEST_PROMPT, description="What the assistant is told to be"
     )
     tools: list[ToolName] | None = Field(
-        default=None, max_length=_MOST_TOOLS, description="What it may call; null: all there is"
+        default=None, max_length=MOST_TOOLS, description="What it may call; null: all there is"
     )
     approvals: Approvals = Approvals()
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kit.errors import Problem
 
-__all__ = ["AgentChanged", "AgentNotFound", "UnknownTools"]
+__all__ = ["AgentChanged", "AgentNotFound", "TooManyAgents", "TooManyTools", "UnknownTools"]
 
 
 class AgentNotFound(Problem):
@@ -24,6 +24,22 @@ class AgentChanged(Problem):
             "The agent was changed meanwhile; read it again and make your change anew.",
             details={"version": version},
         )
+
+
+class TooManyAgents(Problem):
+    status = 409
+    code = "too_many_agents"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} agents, which is as many as there may be; delete one first.")
+
+
+class TooManyTools(Problem):
+    status = 422
+    code = "too_many_tools"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"An agent names {most} tools at most.")
 
 
 class UnknownTools(Problem):

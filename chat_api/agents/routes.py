@@ -1,5 +1,6 @@
 """Agents: assistants with a prompt, tools and rules of one's own."""
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Final, TypeAlias, cast
@@ -22,6 +23,7 @@ from mcp_server.custom.catalogue import CustomTools
 router = APIRouter(tags=["agents"])
 
 _PATH: Final = "/agents"
+_ETAG: Final = re.compile(r'"\d{1,9}"', re.ASCII)
 _TOOL: Final = "/agents/{agent_id}/tools/{name}"
 
 
@@ -30,10 +32,22 @@ async def _db(request: Request) -> Db:
 
 
 Database: TypeAlias = Annotated[Db, Depends(_db)]
-_IfMatch: TypeAlias = Annotated[
-    str | None,
-    Header(pattern=r'^"\d{1,9}"$', description="The `ETag` of the version that the change is made to"),
-]
+
+
+async def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(max_length=1000, description="The `ETag` of the version that the change is made to"),
+    ] = None,
+) -> frozenset[int] | None:
+    """The versions that the caller expects (RFC 9110, 13.1.1); None: any. A weak one is never matched."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = (tag.strip() for tag in if_match.split(","))
+    return frozenset(int(tag[1:-1]) for tag in tags if _ETAG.fullmatch(tag))
+
+
+Expected: TypeAlias = Annotated[frozenset[int] | None, Depends(_if_match)]
 
 
 async def _offered(request: Request, caller: Caller) -> Callable[[], Awaitable[list[ToolOut]]]:
@@ -84,9 +98,9 @@ async def change_agent(
     db: Database,
     offered: Offered,
     agent_id: UUID,
+    expected: Expected,
     body: AgentChange,
     response: Response,
-    if_match: _IfMatch = None,
 ) -> AgentOut:
     """Change an agent, which makes a new version; turns that run go on with theirs.
 
@@ -94,7 +108,6 @@ async def change_agent(
     """
     if tools.named(body.config):
         tools.check(body.config, await offered())
-    expected = None if if_match is None else int(if_match.strip('"'))
     changed = await service.change(
         db, caller.owner, agent_id, body.applied, name=body.name, expected=expected
     )
@@ -102,9 +115,11 @@ async def change_agent(
 
 
 @router.delete(f"{_PATH}/{{agent_id}}")
-async def delete_agent(caller: Caller, db: Database, agent_id: UUID) -> dict[str, bool | str]:
+async def delete_agent(
+    caller: Caller, db: Database, expected: Expected, agent_id: UUID
+) -> dict[str, bool | str]:
     """Delete an agent with its versions. Its conversations stay."""
-    await service.delete(db, caller.owner, agent_id)
+    await service.delete(db, caller.owner, agent_id, expected=expected)
     return {"success": True, "message": "Agent deleted successfully"}
 
 
@@ -118,17 +133,30 @@ async def list_tools_of_agent(caller: Caller, db: Database, offered: Offered, ag
 
 @router.put(_TOOL)
 async def attach_tool(
-    caller: Caller, db: Database, offered: Offered, agent_id: UUID, name: ToolName, response: Response
+    caller: Caller,
+    db: Database,
+    offered: Offered,
+    expected: Expected,
+    agent_id: UUID,
+    name: ToolName,
+    response: Response,
 ) -> AgentOut:
     """Let an agent call one tool more. Safe to repeat."""
     await service.find(db, caller.owner, agent_id)
     tools.check(AgentConfig(system_prompt="-", tools=[name]), await offered())
-    return _answer(await service.change(db, caller.owner, agent_id, tools.attached(name)), response)
+    attach = tools.attached(name)
+    return _answer(await service.change(db, caller.owner, agent_id, attach, expected=expected), response)
 
 
 @router.delete(_TOOL)
 async def detach_tool(
-    caller: Caller, db: Database, offered: Offered, agent_id: UUID, name: ToolName, response: Response
+    caller: Caller,
+    db: Database,
+    offered: Offered,
+    expected: Expected,
+    agent_id: UUID,
+    name: ToolName,
+    response: Response,
 ) -> AgentOut:
     """Let an agent call one tool less; one that may call all there are is left with the others.
 
@@ -136,8 +164,8 @@ async def detach_tool(
     """
     await service.find(db, caller.owner, agent_id)
     there_are = [tool.name for tool in await offered()]
-    changed = await service.change(db, caller.owner, agent_id, tools.detached(name, there_are))
-    return _answer(changed, response)
+    detach = tools.detached(name, there_are)
+    return _answer(await service.change(db, caller.owner, agent_id, detach, expected=expected), response)
 
 
 def _answer(agent: Agent, response: Response) -> AgentOut:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chat_api.agents.config import AgentConfig, Approvals, Text, ToolName
+from chat_api.agents.config import MOST_TOOLS, AgentConfig, Text, ToolName
 from chat_api.agents.models import Agent
 from chat_api.tools.schemas import ToolOut
 
@@ -23,6 +23,15 @@ class NewAgent(AgentConfig):
         return AgentConfig(**self.model_dump(exclude={"name"}))
 
 
+class ApprovalsChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tools: list[ToolName] | None = Field(default=None, max_length=MOST_TOOLS)
+    not_read_only: bool | None = None
+
+
 class AgentChange(BaseModel):
     """What is left out stays as it is."""
 
@@ -30,8 +39,10 @@ class AgentChange(BaseModel):
 
     name: _Name | None = None
     system_prompt: Text | None = Field(default=None, min_length=1, max_length=50_000)
-    tools: list[ToolName] | None = Field(default=None, max_length=200, description="null: all there is")
-    approvals: Approvals | None = None
+    tools: list[ToolName] | None = Field(
+        default=None, max_length=MOST_TOOLS, description="null: all there is"
+    )
+    approvals: ApprovalsChange | None = None
 
     @property
     def config(self) -> AgentConfig:
@@ -39,9 +50,11 @@ class AgentChange(BaseModel):
         return self.applied(AgentConfig(system_prompt="-", tools=[]))
 
     def applied(self, config: AgentConfig) -> AgentConfig:
-        given = self.model_dump(exclude_unset=True, exclude={"name"})
+        given = self.model_dump(exclude_unset=True, exclude={"name", "approvals"})
         changes = {name: value for name, value in given.items() if value is not None or name == "tools"}
-        return AgentConfig.model_validate(config.model_dump() | changes)
+        rules = self.approvals.model_dump(exclude_none=True) if self.approvals else {}
+        kept = config.model_dump()
+        return AgentConfig.model_validate(kept | changes | {"approvals": kept["approvals"] | rules})
 
 
 class AgentOut(AgentConfig):

@@ -1,7 +1,7 @@
 """Keeping agents: each change is a new version."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from chat_api.agents.config import DEFAULT, AgentConfig
-from chat_api.agents.errors import AgentChanged, AgentNotFound
+from chat_api.agents.errors import AgentChanged, AgentNotFound, TooManyAgents
 from chat_api.agents.models import Agent, AgentVersion
 from chat_api.auth.service import meet
 from kit.postgres import Db
@@ -17,6 +17,8 @@ from kit.postgres.tables import now
 from kit.tokens import Identity
 
 __all__ = ["AgentRef", "agent_of", "change", "create", "delete", "find", "get_owned", "list_agents"]
+
+_MOST_AGENTS: Final = 1000
 
 
 class AgentRef(NamedTuple):
@@ -27,9 +29,13 @@ class AgentRef(NamedTuple):
 
 
 async def create(db: Db, identity: Identity, name: str, config: AgentConfig) -> Agent:
+    """Raises TooManyAgents."""
     agent = Agent(user_id=identity.owner, name=name, config=config.model_dump(mode="json"))
+    of_user = select(func.count()).select_from(Agent).where(col(Agent.user_id) == identity.owner)
     async with db.begin() as session:
         await meet(session, identity)
+        if (await session.scalar(of_user) or 0) >= _MOST_AGENTS:
+            raise TooManyAgents(_MOST_AGENTS)
         session.add(agent)
         await session.flush()
         session.add(_version(agent))
@@ -66,16 +72,14 @@ async def change(
     changed: Callable[[AgentConfig], AgentConfig],
     *,
     name: str | None = None,
-    expected: int | None = None,
+    expected: Collection[int] | None = None,
 ) -> Agent:
     """Make a new version of the agent, unless it would be the same.
 
-    `expected` is the version that the change was made to. Raises AgentNotFound, AgentChanged.
+    `expected` are the versions that the change can be made to; None: any. Raises AgentNotFound, AgentChanged.
     """
     async with db.begin() as session:
-        agent = await get_owned(session, user_id, agent_id, lock=True)
-        if expected is not None and expected != agent.version:
-            raise AgentChanged(agent.version)
+        agent = await _changeable(session, user_id, agent_id, expected)
         config = changed(AgentConfig.model_validate(agent.config)).model_dump(mode="json")
         renamed = agent.name if name is None else name
         if (renamed, config) != (agent.name, agent.config):
@@ -86,13 +90,22 @@ async def change(
     return agent
 
 
-async def delete(db: Db, user_id: UUID, agent_id: UUID) -> None:
+async def delete(db: Db, user_id: UUID, agent_id: UUID, *, expected: Collection[int] | None = None) -> None:
     """Delete the agent with its versions; a run of it that is live and is taken over fails.
 
-    Raises AgentNotFound.
+    Raises AgentNotFound, AgentChanged.
     """
     async with db.begin() as session:
-        await session.delete(await get_owned(session, user_id, agent_id, lock=True))
+        await session.delete(await _changeable(session, user_id, agent_id, expected))
+
+
+async def _changeable(
+    session: AsyncSession, user_id: UUID, agent_id: UUID, expected: Collection[int] | None
+) -> Agent:
+    agent = await get_owned(session, user_id, agent_id, lock=True)
+    if expected is not None and agent.version not in expected:
+        raise AgentChanged(agent.version)
+    return agent
 
 
 async def agent_of(db: Db, user_id: UUID, ref: AgentRef | None) -> AgentConfig:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from chat_api.agents.config import AgentConfig
-from chat_api.agents.errors import UnknownTools
+from chat_api.agents.config import MOST_TOOLS, AgentConfig
+from chat_api.agents.errors import TooManyTools, UnknownTools
 from chat_api.tools.schemas import ToolOut
 
 __all__ = ["attached", "check", "detached", "named", "of_agent"]
@@ -31,13 +31,20 @@ def of_agent(config: AgentConfig, offered: Sequence[ToolOut]) -> list[ToolOut]:
     return [tool for tool in offered if config.tools is None or tool.name in config.tools]
 
 
+def changed_to(config: AgentConfig, tools: Sequence[str]) -> AgentConfig:
+    """The same agent with these tools. Raises TooManyTools."""
+    if len(tools) > MOST_TOOLS:
+        raise TooManyTools(MOST_TOOLS)
+    return config.model_copy(update={"tools": list(tools)})
+
+
 def attached(name: str) -> Callable[[AgentConfig], AgentConfig]:
     """The change that lets an agent call one tool more."""
 
     def attach(config: AgentConfig) -> AgentConfig:
         if config.tools is None or name in config.tools:
             return config
-        return config.model_copy(update={"tools": [*config.tools, name]})
+        return changed_to(config, [*config.tools, name])
 
     return attach
 
@@ -47,6 +54,6 @@ def detached(name: str, all_there_are: Collection[str]) -> Callable[[AgentConfig
 
     def detach(config: AgentConfig) -> AgentConfig:
         kept = all_there_are if config.tools is None else config.tools
-        return config.model_copy(update={"tools": [other for other in kept if other != name]})
+        return changed_to(config, [other for other in kept if other != name])
 
     return detach

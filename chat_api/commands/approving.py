@@ -16,9 +16,8 @@ _QUESTIONS: Final = {
 def ask(frame: dict[str, Any]) -> dict[str, Any] | None:
     """What is decided about the call of an `approval` frame; None where the input has ended."""
     question = _QUESTIONS.get(frame.get("reason") or "", _QUESTIONS["approval"])
-    words.print(
-        f"{question} {frame['tool']} {json.dumps(frame.get('args'), ensure_ascii=False)}", markup=False
-    )
+    # In ASCII: what a model says could steer the terminal, and make the question look like another one.
+    words.print(f"{question} {frame['tool']} {json.dumps(frame.get('args'))}", markup=False)
     decision: dict[str, Any] | None = None
     while decision is None:
         try:
@@ -27,17 +26,17 @@ def ask(frame: dict[str, Any]) -> dict[str, Any] | None:
             words.print()
             return None
         decision = _understood(answer)
-    return {"step_id": frame["step_id"], **decision}
+    return {"step_id": frame["step_id"], "seq": frame["seq"], **decision}
 
 
 def _understood(answer: str) -> dict[str, Any] | None:
     """The decision; a no may go on with its reason."""
     first, _, rest = answer.partition(" ")
-    match first.lower():
-        case "y" | "yes":
+    match first.lower(), rest.strip():
+        case (("y" | "yes"), ""):
             return {"decision": "approve"}
-        case "n" | "no":
-            return {"decision": "reject"} | ({"reason": rest.strip()} if rest.strip() else {})
+        case (("n" | "no"), reason):
+            return {"decision": "reject"} | ({"reason": reason} if reason else {})
         case _:
             pass
     try:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -56,10 +57,21 @@ class TurnFrames:
                 self._http.post(f"/api/v1/runs/{self._run_id}/cancel")
 
     def decide(self, decision: dict[str, Any]) -> None:
-        """Let the turn go on. Raises Refused."""
-        response = self._http.post(f"/api/v1/runs/{self._run_id}/approvals", json=decision)
-        if not response.is_success:
-            raise Refused(_message(response))
+        """Let the turn go on, unless that was decided elsewhere. Raises Refused, httpx2.TransportError."""
+        path = f"/api/v1/runs/{self._run_id}/approvals"
+        for left in range(_TRIES, 0, -1):
+            try:
+                response = self._http.post(path, json=decision)
+            except httpx2.TransportError:
+                if left == 1:
+                    raise
+            else:
+                if response.is_success or response.status_code == HTTPStatus.CONFLICT:
+                    return
+                if response.status_code not in _AWAY:
+                    raise Refused(_message(response))
+            time.sleep(_PAUSE)
+        raise Refused("The decision could not be sent.")
 
     def _frames(self) -> Iterator[dict[str, Any]]:
         with self._request() as response:

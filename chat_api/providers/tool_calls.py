@@ -9,6 +9,7 @@ __all__ = [
     "LONGEST_RESULT",
     "NOT_JSON",
     "UNUSABLE",
+    "arguments_of",
     "clean_text",
     "is_object",
     "keepable",
@@ -30,14 +31,14 @@ _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def told(call: dict[str, Any], *, longest: int = LONGEST_RESULT) -> str:
-    """What a model is told that `call` came to, in `longest` characters at most."""
+    """What a model is told that `call` came to, in about `longest` characters at most."""
     error = call.get("error")
-    text = str(error) if error else json.dumps(call.get("result"), ensure_ascii=False)
+    text = _cut(str(error) if error else json.dumps(call.get("result"), ensure_ascii=False), longest)
     if call.get("changed"):
         # The model still has before it what it had asked for.
-        arguments = json.dumps(call["args"], ensure_ascii=False)
-        text = f"The user had the call made with these arguments instead: {arguments}\n{text}"
-    return _cut(text, longest)
+        arguments = _cut(json.dumps(call["args"], ensure_ascii=False), longest // 4)
+        text = f"The user put in these arguments instead: {arguments}\n{text}"
+    return text
 
 
 def keepable(value: Any) -> Any:
@@ -45,6 +46,15 @@ def keepable(value: Any) -> Any:
     cleaned = _clean(value)
     text = json.dumps(cleaned, ensure_ascii=False)
     return cleaned if len(text) <= LONGEST_RESULT else _cut(text, LONGEST_RESULT)
+
+
+def arguments_of(text: str) -> dict[str, Any]:
+    """The arguments of a call, which came as JSON, as they are kept."""
+    wanted: Any = json.loads(text)
+    if wanted == {NOT_JSON: True}:
+        return {}
+    kept = keepable(wanted)
+    return cast("dict[str, Any]", kept) if isinstance(kept, dict) else {"cut": kept}
 
 
 def clean_text(text: str) -> str:

@@ -23,7 +23,7 @@ from kit.postgres.errors import violated
 from kit.postgres.tables import now
 from kit.tokens import Identity
 
-__all__ = ["IfBusy", "Message", "Started", "acknowledge"]
+__all__ = ["IfBusy", "Message", "Started", "acknowledge", "was_sent"]
 
 IfBusy: TypeAlias = Literal["reject", "enqueue", "interrupt"]
 
@@ -209,12 +209,17 @@ async def _known(db: Db, identity: Identity, message: Message) -> Started:
     return _same(known, message)
 
 
+async def was_sent(db: Db, user_id: UUID, key: str) -> bool:
+    """Whether the user has sent a turn with this key."""
+    return await _of_key(db, user_id, key) is not None
+
+
 async def _find(db: Db, identity: Identity, message: Message) -> Run | None:
-    if message.key is None:
-        return None
-    sent_before = select(Run).where(
-        col(Run.user_id) == identity.owner, col(Run.idempotency_key) == message.key
-    )
+    return None if message.key is None else await _of_key(db, identity.owner, message.key)
+
+
+async def _of_key(db: Db, user_id: UUID, key: str) -> Run | None:
+    sent_before = select(Run).where(col(Run.user_id) == user_id, col(Run.idempotency_key) == key)
     async with db() as session:
         return await session.scalar(sent_before)
 

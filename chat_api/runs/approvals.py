@@ -1,13 +1,12 @@
 """When the user is asked about a call."""
 
-import json
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 from chat_api.agents.config import AgentConfig
-from chat_api.providers.tool_calls import keepable
 from chat_api.runs.errors import Waiting
-from chat_api.runs.journal import Journal, ToolStep
+from chat_api.runs.journal import Journal
+from chat_api.runs.tool_step import ToolStep
 from chat_api.tools.bridge import Toolbox
 
 __all__ = ["Reason", "allowed", "ask_if_needed", "ask_if_unsure", "unasked"]
@@ -47,10 +46,9 @@ def _ask(steps: Iterable[ToolStep], reason: Reason) -> None:
 
 
 def _request(step: ToolStep, reason: Reason) -> dict[str, Any]:
-    arguments = json.loads(step.wanted) if step.changed is None else step.changed
     return {
         "step_id": step.step_id,
         "name": step.name,
-        "arguments": keepable(arguments),
+        "arguments": step.arguments if step.changed is None else step.changed,
         "reason": reason,
     }

@@ -60,6 +60,7 @@ class StepUpdated(_Event):
     decision: Literal["approve", "reject"]
     reason: str | None = None
     arguments: dict[str, Any] | None = None
+    asked: int | None = Field(default=None, description="The number of the event that asked, if it was told")
 
 
 class StepFinished(_Step):

@@ -9,7 +9,7 @@ from chat_api.runs.events import ATTEMPT
 from kit.postgres import Db
 from kit.postgres.tables import now
 
-__all__ = ["cancel", "cancel_all"]
+__all__ = ["cancel", "cancel_all", "cancel_of"]
 
 # One UPDATE, which decides anew where it had to wait for a claim or for the end of an attempt.
 _CANCEL: Final = """
@@ -52,6 +52,7 @@ _CANCEL_ALL: Final = text(
         first=ATTEMPT + 1,
     )
 )
+_CANCEL_OF: Final = text(_CANCEL.format(which="true", first=ATTEMPT + 1))
 
 
 async def cancel(db: Db, user_id: UUID, run_id: UUID) -> None:
@@ -63,3 +64,8 @@ async def cancel_all(db: Db, user_id: UUID, conversation_id: UUID, *, but: str |
     """The same for every run of a conversation that is not over; for none where there is one of key `but`."""
     parameters = {"user_id": user_id, "conversation_id": conversation_id, "but": but, "at": now()}
     await db.run(_CANCEL_ALL, parameters)
+
+
+async def cancel_of(db: Db, user_id: UUID) -> None:
+    """The same for every run of the user that is not over."""
+    await db.run(_CANCEL_OF, {"user_id": user_id, "at": now()})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chat_api.runs.errors import NothingToDecide
@@ -25,7 +25,7 @@ _OPEN: Final = """
 """
 _PENDING: Final = text(
     f"""
-    WITH open AS ({_OPEN}) SELECT data FROM open
+    WITH open AS ({_OPEN}) SELECT seq, data FROM open
     WHERE EXISTS (SELECT FROM runs WHERE id = :run_id AND status = 'requires_action') ORDER BY seq
     """  # noqa: S608
 )
@@ -37,7 +37,10 @@ _DECIDE: Final = text(
         UPDATE runs SET attempt = attempt + 1,
             status = CASE WHEN (SELECT count(*) FROM open) = 1 THEN 'queued' ELSE status END
         WHERE user_id = :user_id AND id = :run_id AND status = 'requires_action'
-            AND EXISTS (SELECT FROM open WHERE data ->> 'step_id' = :step_id)
+            AND EXISTS (
+                SELECT FROM open WHERE data ->> 'step_id' = :step_id
+                    AND (seq = :seq OR CAST(:seq AS bigint) IS NULL AND data ->> 'reason' = 'approval')
+            )
         RETURNING id, user_id, conversation_id, attempt, status
     ), added AS (
         INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
@@ -54,29 +57,30 @@ _DECIDE: Final = text(
 ).bindparams(bindparam("data", type_=JSONB))
 _DECIDED: Final = text(
     """
-    SELECT data FROM events WHERE run_id = :run_id AND user_id = :user_id AND type = 'step.updated'
-        AND data ->> 'step_id' = :step_id
-    ORDER BY seq DESC LIMIT 1
+    SELECT FROM events
+    WHERE run_id = :run_id AND user_id = :user_id AND type = 'step.updated' AND data = :data LIMIT 1
     """
-)
+).bindparams(bindparam("data", type_=JSONB))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`approve`: the call is made, with the `arguments` that are given instead of the model's, if any.
 
-    `reject`: it is not made, and the model is told the `reason`.
+    `reject`: it is not made, and the model is told the `reason`. `seq` is the number of the event that asked:
+    a call that was approved may be asked about once more.
     """
 
     step_id: str
     decision: Literal["approve", "reject"]
     reason: str | None = None
     arguments: dict[str, Any] | None = None
+    seq: int | None = None
 
     @property
     def data(self) -> dict[str, Any]:
         """What the log keeps of it."""
-        also = {"reason": self.reason, "arguments": self.arguments}
+        also = {"reason": self.reason, "arguments": self.arguments, "asked": self.seq}
         given = {name: value for name, value in also.items() if value is not None}
         return {"step_id": self.step_id, "decision": self.decision, **given}
 
@@ -87,18 +91,17 @@ async def decide(db: Db, user_id: UUID, run_id: UUID, decision: Decision) -> Non
     Raises NothingToDecide where the run does not wait for that.
     """
     which = {"user_id": user_id, "run_id": run_id}
-    parameters = {**which, "step_id": decision.step_id}
+    told = {**which, "step_id": decision.step_id, "seq": decision.seq, "data": decision.data, "at": now()}
     async with db.begin() as session:
         await session.execute(_LOCK, which)
-        found = await session.execute(_DECIDE, {**parameters, "data": decision.data, "at": now()})
-        if found.scalar_one():
+        if (await session.execute(_DECIDE, told)).scalar_one():
             return
-        kept: Row[Any] | None = (await session.execute(_DECIDED, parameters)).one_or_none()
-    if kept is None or kept.data != decision.data:
-        raise NothingToDecide
+        # One that was sent again is kept already.
+        if not (await session.execute(_DECIDED, {**which, "data": decision.data})).all():
+            raise NothingToDecide
 
 
 async def pending(db: Db, run_id: UUID) -> list[dict[str, Any]]:
     """The calls that the run waits for a decision about, as they were asked."""
     rows = await db.run(_PENDING, {"run_id": run_id})
-    return [{name: row.data.get(name) for name in _SHOWN} for row in rows]
+    return [{name: row.data.get(name) for name in _SHOWN} | {"seq": row.seq} for row in rows]

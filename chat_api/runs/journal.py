@@ -2,49 +2,26 @@
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from chat_api.providers.completions import Completion, FunctionCall
 from chat_api.providers.tool_calls import UNUSABLE
 from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
 from chat_api.runs.log import Log, RunLog
+from chat_api.runs.tool_step import Call, ToolStep, event_data, outcome_of
 from kit.errors import Problem
 
-__all__ = ["Journal", "ToolStep"]
+__all__ = ["Journal"]
 
 _BETWEEN: Final = "\n\n"
 _INTERRUPTED: Final = "The call was interrupted; it may or may not have happened."
 _LEFT: Final = "The call was interrupted, may have happened, and the user decided not to repeat it."
 _REJECTED: Final = "The user did not allow this call, so it was not made."
 _UNKNOWN: Final = "There is no such tool."
+_LOST: Final = "The user approved this call, but there is no such tool any more, so it was not made."
 
-Perform: TypeAlias = Callable[[str, dict[str, Any] | None], Awaitable["Call"]]
+Perform: TypeAlias = Callable[[str, dict[str, Any] | None], Awaitable[Call]]
 Ask: TypeAlias = Callable[[Callable[[str], None]], Awaitable[Completion]]
-Call: TypeAlias = dict[str, Any]
-
-
-@dataclass(slots=True)
-class ToolStep:
-    """A call that the model wants, with its `wanted` arguments as JSON.
-
-    `started`: it may have happened. `approved` is what the user decided since, with a `reason`, and `changed`
-    the arguments that they put in place of the model's.
-    """
-
-    step_id: str
-    name: str
-    wanted: str
-    started: bool = False
-    outcome: Call | None = None
-    approved: bool | None = None
-    reason: str | None = None
-    changed: dict[str, Any] | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is to be done, and the user has not decided about it."""
-        return self.outcome is None and self.approved is None
 
 
 class Journal:
@@ -71,6 +48,12 @@ class Journal:
     def calls(self) -> list[Call]:
         return [step.outcome for step in self._tools.values() if step.outcome is not None]
 
+    @property
+    def calls_so_far(self) -> list[Call]:
+        """Those of the model calls that were asked for again or anew since this attempt began."""
+        done = (step for step in self._tools.values() if step.round <= self._asked)
+        return [step.outcome for step in done if step.outcome is not None]
+
     def usage(self) -> dict[str, Any]:
         """Tokens of all model calls that have ended, and whether some of them are estimated."""
         found = self._completions.values()
@@ -93,9 +76,9 @@ class Journal:
                     step = self._step(event.data["step_id"])
                     step.started, step.approved = True, None
                 case "step.finished", "tool":
-                    self._step(event.data["step_id"]).outcome = _outcome(event.data)
+                    self._step(event.data["step_id"]).outcome = outcome_of(event.data)
                 case "step.updated", None:
-                    _decide(self._step(event.data["step_id"]), event.data)
+                    self._step(event.data["step_id"]).decide(event.data)
                 case _:
                     pass
         self._add("attempt", {"attempt": self._run.attempt, "text": self.said})
@@ -124,6 +107,7 @@ class Journal:
         self._asked += 1
         recorded = self._completions.get(self._asked)
         if recorded is not None:
+            self._refuse_unknown(known_tools)
             return recorded
         step_id = str(self._asked)
         self._start({"step_id": step_id, "kind": "model", "name": model})
@@ -165,16 +149,15 @@ class Journal:
         if step.approved is False:
             error = _LEFT if step.started else _REJECTED
             error += f" They said: {step.reason}" if step.reason else ""
-            step.outcome = {"tool": step.name, "args": arguments, "result": None, "error": error}
-            self._add("step.finished", _tool_data(step.step_id, step.outcome))
-            return step.outcome
+            self._refuse(step, error, arguments)
+            return step.outcome or {}
         shown = arguments if step.changed is None else step.changed
         self._start({"step_id": step.step_id, "kind": "tool", "name": step.name, "arguments": shown})
         step.started = True
         if not repeatable:
             # The next attempt must know that this may have happened.
             await self._log.commit(self._run)
-        step.outcome = await perform(f"{self._run.run_id}:{step.step_id}", step.changed)
+        step.outcome = await perform(self._key(step), step.changed)
         also = {"changed": True} if step.changed is not None else {}
         self._finish(step.step_id, result=step.outcome["result"], error=step.outcome["error"], **also)
         if not repeatable:
@@ -193,6 +176,10 @@ class Journal:
                     "error": _INTERRUPTED,
                 }
             self._finish(step_id, error=_INTERRUPTED)
+        for step in self._tools.values():
+            if step.started and step.outcome is None:
+                # One that an earlier attempt began.
+                self._refuse(step, _INTERRUPTED, step.arguments)
 
     def _say(self, text: str) -> None:
         if not self._saying and self._texts:
@@ -216,9 +203,19 @@ class Journal:
     def _refuse_unknown(self, known: Collection[str]) -> None:
         """Keep the calls of tools that do not exist, which the SDK answers by itself."""
         for step in self._tools.values():
-            if step.outcome is None and step.name not in known:
-                step.outcome = {"tool": step.name, "args": {}, "result": None, "error": _UNKNOWN}
-                self._add("step.finished", _tool_data(step.step_id, step.outcome))
+            if step.round == self._asked and step.outcome is None and step.name not in known:
+                self._refuse(step, _LOST if step.approved else _UNKNOWN, step.arguments)
+
+    def _refuse(self, step: ToolStep, error: str, arguments: dict[str, Any]) -> None:
+        """Keep that the call was not made, or not as far as anybody knows."""
+        step.outcome = {"tool": step.name, "args": arguments, "result": None, "error": error}
+        if step.changed is not None:
+            step.outcome |= {"args": step.changed, "changed": True}
+        self._add("step.finished", event_data(step.step_id, step.outcome))
+
+    def _key(self, step: ToolStep) -> str:
+        key = f"{self._run.run_id}:{step.step_id}"
+        return key if step.calls == 1 else f"{key}:{step.calls}"
 
     def _start(self, data: dict[str, Any]) -> None:
         self._open[data["step_id"]] = data, time.monotonic()
@@ -231,33 +228,6 @@ class Journal:
 
     def _add(self, type_: str, data: dict[str, Any]) -> None:
         self._log.add(self._run, type_, data)
-
-
-def _tool_data(step_id: str, call: Call) -> dict[str, Any]:
-    return {
-        "step_id": step_id,
-        "kind": "tool",
-        "name": call["tool"],
-        "arguments": call["args"],
-        "result": call["result"],
-        "error": call["error"],
-        "latency_ms": 0.0,
-    }
-
-
-def _decide(step: ToolStep, data: dict[str, Any]) -> None:
-    step.approved = data["decision"] == "approve"
-    step.reason = data.get("reason")
-    step.changed = data.get("arguments") or step.changed
-
-
-def _outcome(data: dict[str, Any]) -> Call:
-    return {
-        "tool": data["name"],
-        "args": data["arguments"],
-        "result": data.get("result"),
-        "error": data.get("error"),
-    } | ({"changed": True} if data.get("changed") else {})
 
 
 def _output(completion: Completion) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from chat_api.runs.canonical import EventPage, page_of
 from chat_api.runs.decisions import Decision, pending
 from chat_api.runs.hub import read
 from chat_api.runs.models import FINAL
-from chat_api.runs.schemas import Approval, ApprovalList, ApprovalRequest, RunList, RunOut, StepList
+from chat_api.runs.schemas import Approval, ApprovalList, OpenRequest, RunList, RunOut, StepList
 from chat_api.runs.steps import steps_of
 from chat_api.runs.streaming import RunStream
 from chat_api.runs.wire import NDJSON, SSE, Wire
@@ -113,7 +113,7 @@ async def list_approvals(caller: Caller, worker: Working, run_id: UUID) -> Appro
     """The calls that the run waits for a decision about; none where it does not wait."""
     await service.get_owned(worker.deps.db, caller.owner, run_id)
     found = await pending(worker.deps.db, run_id)
-    return ApprovalList(requests=[ApprovalRequest.model_validate(request) for request in found])
+    return ApprovalList(requests=[OpenRequest.model_validate(request) for request in found])
 
 
 @router.post("/{run_id}/approvals")

@@ -54,10 +54,8 @@ class _Journaled(Model):
     """The model as the SDK sees it: each call is a step of the journal."""
 
     def __init__(self, task: Task, journal: Journal, box: Toolbox) -> None:
-        """`box` has the tools that there are, whether they are offered or not."""
         self._task: Final = task
         self._box: Final = box
-        self._known: Final = frozenset(tool.name for tool in box.tools)
         self.journal: Final = journal
 
     @override
@@ -72,7 +70,9 @@ class _Journaled(Model):
     ) -> ModelResponse:
         model = self._task.model
         ask = partial(model.reply, system_instructions, input, model_settings, tools)
-        completion = await self.journal.ask(model.name, ask, self._known)
+        # Nobody is asked about a call of what was not offered this time.
+        offered = frozenset(tool.name for tool in tools)
+        completion = await self.journal.ask(model.name, ask, offered)
         ask_if_needed(self.journal, self._task.agent, self._box)
         return model_response(completion)
 
@@ -92,7 +92,7 @@ class _Assistant(Agent[ToolUser]):
     async def get_all_tools(self, run_context: RunContextWrapper[Any]) -> list[Tool]:
         user = cast("ToolUser", run_context.context)
         is_last = run_context.usage.requests >= user.rounds - 1
-        calls = cast("_Journaled", self.model).journal.calls
+        calls = cast("_Journaled", self.model).journal.calls_so_far
         return [] if is_last or _circles(calls) else user.box.tools
 
 

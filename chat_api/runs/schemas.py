@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from chat_api.conversations.schemas import ToolCall
-from chat_api.providers.tool_calls import UNUSABLE, keepable, usable_arguments
+from chat_api.providers.tool_calls import UNUSABLE, clean_text, keepable, usable_arguments
 
 __all__ = [
     "AcceptedData",
@@ -20,6 +20,7 @@ __all__ = [
     "ChatData",
     "ChatRequest",
     "ChatResponse",
+    "OpenRequest",
     "RunList",
     "RunOut",
     "StepList",
@@ -31,8 +32,8 @@ _LONGEST_MESSAGE = 100_000
 
 
 def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("NUL characters cannot be kept")
+    if clean_text(text) != text:
+        raise ValueError("NUL characters and lone surrogates cannot be kept")
     return text
 
 
@@ -188,14 +189,21 @@ class ApprovalRequest(BaseModel):
     reason: Literal["approval", "interrupted"] | None = None
 
 
+class OpenRequest(ApprovalRequest):
+    seq: int = Field(description="The number of the event that asked")
+
+
 class ApprovalList(BaseModel):
-    requests: list[ApprovalRequest]
+    requests: list[OpenRequest]
 
 
 class Approval(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     step_id: str = Field(pattern=r"^\d{1,6}\.\d{1,6}$", description="The step that the run waits for")
+    seq: int | None = Field(
+        default=None, ge=1, le=10**15, description="The event that asked; needed where that is `interrupted`"
+    )
     decision: Literal["approve", "reject"] = Field(
         description="Make the call, for one that was interrupted: again; or do not, and tell the model"
     )

@@ -13,11 +13,12 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from chat_api.agents import service as agents
+from chat_api.agents.errors import AgentNotFound
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
 from chat_api.runs import control, decisions
 from chat_api.runs.acknowledge import Message as NewMessage
-from chat_api.runs.acknowledge import Started, acknowledge
+from chat_api.runs.acknowledge import Started, acknowledge, was_sent
 from chat_api.runs.conclude import End
 from chat_api.runs.decisions import Decision
 from chat_api.runs.errors import ActionRequired, Interrupted, RunCancelled, RunFailed, RunNotFound
@@ -34,6 +35,8 @@ __all__ = ["TurnResult", "answer_of", "cancel", "decide", "follow", "get_owned",
 
 HEARTBEAT_SECONDS: Final = 15.0
 _PATIENCE: Final = 10.0
+# After which a run may wait for its user.
+_TURNS: Final = frozenset({"approval.requested", "step.updated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ async def start(
     message = NewMessage(
         content=request.message,
         conversation_id=request.conversation_id,
-        agent=await _agent(worker.deps.db, identity, request),
+        agent=await _agent(worker.deps.db, identity, request, key),
         if_busy=request.if_busy,
         key=key,
         request_hash=_digest(request) if key is not None else None,
@@ -68,10 +71,16 @@ async def start(
     return await worker.hold(_take(worker, identity, message, runs_now=runs_now))
 
 
-async def _agent(db: Db, identity: Identity, request: ChatRequest) -> AgentRef | None:
+async def _agent(db: Db, identity: Identity, request: ChatRequest, key: str | None) -> AgentRef | None:
     if request.agent_id == "default":
         return None
-    agent = await agents.find(db, identity.owner, request.agent_id)
+    try:
+        agent = await agents.find(db, identity.owner, request.agent_id)
+    except AgentNotFound:
+        # Whoever sends a turn again wants that one, whatever became of its agent since.
+        if key is None or not await was_sent(db, identity.owner, key):
+            raise
+        return None
     return AgentRef(agent.id, agent.version)
 
 
@@ -113,12 +122,15 @@ async def answer_of(worker: Worker, identity: Identity, started: Started, drive:
     while not worker.stopping:
         async for events in follow(worker, started.run_id, after, ended=False):
             after = events[-1].seq if events else after
-            if events and events[-1].type == "approval.requested":
+            if not events or any(event.type in _TURNS for event in events):
                 break
         run = await get_owned(worker.deps.db, identity.owner, started.run_id)
         # A decision that was asked for may have been taken long ago.
-        if run.status in FINAL or run.status == "requires_action":
+        if run.status in FINAL:
             return await _kept_result(worker.deps.db, run)
+        requests = await decisions.pending(worker.deps.db, run.id)
+        if requests:
+            raise ActionRequired(run.id, requests)
     raise Interrupted(started.run_id)
 
 
@@ -136,7 +148,6 @@ async def _kept_result(db: Db, run: Run) -> TurnResult:
         tool_calls=tuple(message.tool_calls) if message else (),
         usage=run.usage,
         error=run.error,
-        requests=tuple(await decisions.pending(db, run.id)),
     )
     return _result(run.id, run.conversation_id, end, run.finished_at or now())
 

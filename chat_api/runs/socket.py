@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from chat_api.auth.scopes import READ, WRITE
 from chat_api.runs import service
 from chat_api.runs.socket_follows import Follows, Stopping
 from chat_api.runs.socket_limits import Limits
@@ -32,14 +33,14 @@ from kit.errors import Problem
 from kit.postgres.errors import AWAY
 from kit.tokens import Identity, InvalidToken
 
-__all__ = ["UNAUTHORIZED", "Connection", "Goodbye", "farewell", "receive_text"]
+__all__ = ["LATER", "UNAUTHORIZED", "Away", "Connection", "Goodbye", "farewell", "receive_text"]
 
 UNAUTHORIZED: Final = 4401
 _UNSUPPORTED: Final = 1003
 _NONSENSE: Final = 1008
 _FAULT: Final = 1011
 _RESTART: Final = 1012
-_LATER: Final = 1013
+LATER: Final = 1013
 _MOST_NONSENSE: Final = 20
 _MOST_CANCELS: Final = 20
 _CLOSING: Final = 1.0
@@ -128,6 +129,10 @@ class Connection:
         if not isinstance(why, WebSocketDisconnect):
             await farewell(self._socket, _goodbye(why))
 
+    def dismiss(self, problem: Problem) -> None:
+        """End the connection, for what its token is good for no more."""
+        self._fail(Goodbye(UNAUTHORIZED, problem))
+
     def _fail(self, error: BaseException) -> None:
         if not self._end.done():
             self._end.set_result(error)
@@ -175,13 +180,16 @@ class Connection:
             case Ack():
                 self._line.ack(message.run_id, message.seq)
             case Subscribe():
+                self._identity.require(READ)
                 await self._follows.subscribe(message, lambda: self._confirm("subscribed", message))
             case Unsubscribe():
                 self._follows.unsubscribe(message.key)
                 await self._confirm("unsubscribed", message)
             case Chat():
+                self._identity.require(WRITE)
                 await self._chat(message)
             case Cancel():
+                self._identity.require(WRITE)
                 await self._cancel(message)
             case Auth():
                 raise BadMessage("Who you are is known; another token needs another connection.")
@@ -231,9 +239,9 @@ def _goodbye(why: BaseException) -> Goodbye:
         case Stopping():
             return Goodbye(_RESTART)
         case TooSlow():
-            return Goodbye(_LATER)
+            return Goodbye(LATER)
         case _ if isinstance(why, AWAY):
-            return Goodbye(_LATER, Away())
+            return Goodbye(LATER, Away())
         case _:
             _log.error("socket_failed", exception="".join(format_exception(why)))
             return Goodbye(_FAULT)

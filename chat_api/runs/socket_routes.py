@@ -8,13 +8,23 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 from structlog.contextvars import bound_contextvars
 
-from chat_api.runs.socket import UNAUTHORIZED, Connection, Goodbye, farewell, receive_text
+from chat_api.runs.socket import (
+    LATER,
+    UNAUTHORIZED,
+    Away,
+    Connection,
+    Goodbye,
+    farewell,
+    receive_text,
+)
 from chat_api.runs.socket_limits import Limits
 from chat_api.runs.socket_messages import Auth, parse, understand
 from chat_api.runs.worker import Worker
+from kit.access import Door
 from kit.errors import Problem
 from kit.ids import new_id
-from kit.tokens import Identity, Verifier
+from kit.postgres.errors import AWAY
+from kit.tokens import Identity
 
 __all__ = ["converse", "router"]
 
@@ -58,9 +68,10 @@ async def _converse(socket: WebSocket, limits: Limits, request_id: str) -> None:
     except Goodbye as goodbye:
         await farewell(socket, goodbye)
         return
-    expires = float(identity.claims["exp"]) + _LEEWAY
     worker = cast("Worker", socket.state.worker)
-    await Connection(socket, worker, identity, limits, expires=expires).run()
+    connection = Connection(socket, worker, identity, limits, expires=identity.expires_at + _LEEWAY)
+    with cast("Door", socket.state.door).access.visits.visiting(identity, connection.dismiss):
+        await connection.run()
 
 
 def _may_come_from(socket: WebSocket) -> bool:
@@ -81,10 +92,12 @@ def _host_of(origin: str) -> str | None:
 
 async def _identify(socket: WebSocket, offered: list[str], patience: float) -> Identity:
     """Raises Goodbye, WebSocketDisconnect."""
-    verifier = cast("Verifier", socket.state.verifier)
+    door = cast("Door", socket.state.door)
     try:
         token = next((word.removeprefix(_BEARER) for word in offered if word.startswith(_BEARER)), None)
-        return verifier.verify(await _first_message(socket, patience) if token is None else token)
+        return await door.identify(await _first_message(socket, patience) if token is None else token)
+    except AWAY as error:
+        raise Goodbye(LATER, Away()) from error
     except Problem as problem:
         raise Goodbye(UNAUTHORIZED, problem) from problem
 

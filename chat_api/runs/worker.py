@@ -17,13 +17,13 @@ from chat_api.runs.errors import LeaseLost, TurnFailed
 from chat_api.runs.events import Event
 from chat_api.runs.fold import fold
 from chat_api.runs.hub import Hub
-from chat_api.runs.jobs import Job, background
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
 from chat_api.runs.log import Log, RunLog
 from chat_api.runs.signals import Cancel, Note, Work, parse
 from chat_api.runs.turn import Live, Stop, TurnDeps, answer, failed, stopped
 from kit.ids import new_id
+from kit.jobs import Job, background
 from kit.postgres.errors import AWAY, violated
 
 __all__ = ["Drive", "Worker"]
@@ -191,6 +191,10 @@ class Worker:
             return stopped(live) if drive.stop == "cancel" else None
         except LeaseLost:
             raise
+        except AWAY as error:
+            # Whoever takes the run over goes on from what is kept.
+            _log.warning("turn_left", reason=type(error).__name__)
+            raise LeaseLost from error
         except Exception as error:  # noqa: BLE001
             # Whatever it was, the conversation must not stay taken until the lease runs out.
             _log.error("turn_failed", exception="".join(format_exception(error)))

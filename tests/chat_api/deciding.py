@@ -8,7 +8,17 @@ from tests.chat_api.sockets import Frame, talking
 from tests.chat_api.streams import SSE, Heard, frames
 from tests.servers import Person
 
-__all__ = ["agent", "asked", "begin", "decide", "ended", "told_of_tools", "until_asked", "with_agent"]
+__all__ = [
+    "agent",
+    "asked",
+    "begin",
+    "decide",
+    "ended",
+    "requests",
+    "told_of_tools",
+    "until_asked",
+    "with_agent",
+]
 
 
 def agent(person: Person, **fields: Any) -> str:
@@ -50,6 +60,14 @@ def until_asked(person: Person, run_id: str, times: int = 1, accept: str = SSE) 
 
 def asked(person: Person, run_id: str) -> list[dict[str, Any]]:
     """What the run waits for now."""
+    return [
+        {name: value for name, value in request.items() if name != "seq"}
+        for request in requests(person, run_id)
+    ]
+
+
+def requests(person: Person, run_id: str) -> list[dict[str, Any]]:
+    """What the run waits for now, with the numbers of the events that asked."""
     response = person.http.get(f"/api/v1/runs/{run_id}/approvals")
     assert response.status_code == 200, response.text
     return response.json()["requests"]

@@ -164,3 +164,31 @@ def test_a_tool_that_there_is_not_is_named(alice: Person, fields: dict[str, Any]
 
 def test_tools_of_another_server_can_be_named_while_it_is_away(alice: Person) -> None:
     assert agent(alice, tools=["github__search"])
+
+
+def test_an_agent_with_as_many_tools_as_there_may_be_takes_no_more(alice: Person) -> None:
+    agent_id = agent(alice, tools=[f"far__{number}" for number in range(200)])
+    refused = alice.http.put(f"{AGENTS}/{agent_id}/tools/calculator")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_many_tools")
+    assert len(alice.http.get(f"{AGENTS}/{agent_id}").json()["tools"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("tag", "fits"),
+    [('"1"', True), ("*", True), ('"7", "1"', True), ('"7"', False), ('W/"1"', False), ("1", False)],
+)
+def test_a_change_is_held_to_the_version_that_it_is_made_to(alice: Person, tag: str, *, fits: bool) -> None:
+    headers = {"If-Match": tag}
+    wanted = 200 if fits else 412
+    path = f"{AGENTS}/{agent(alice, tools=[])}"
+    assert alice.http.put(f"{path}/tools/calculator", headers=headers).status_code == wanted
+    path = f"{AGENTS}/{agent(alice)}"
+    assert alice.http.patch(path, json={"name": "B"}, headers=headers).status_code == wanted
+    path = f"{AGENTS}/{agent(alice)}"
+    assert alice.http.delete(path, headers=headers).status_code == wanted
+
+
+def test_a_rule_that_a_change_does_not_name_stays(alice: Person) -> None:
+    path = f"{AGENTS}/{agent(alice, approvals={'not_read_only': True})}"
+    changed = alice.http.patch(path, json={"approvals": {"tools": ["calculator"]}}).json()
+    assert changed["approvals"] == {"tools": ["calculator"], "not_read_only": True}

@@ -96,9 +96,7 @@ def test_a_call_is_made_with_the_arguments_that_the_user_has_put_in(
     [begun] = [frame for frame in heard.frames if frame["type"] == "trace_start" and frame["kind"] == "tool"]
     assert begun["arguments"] == {"title": better}
     [told] = told_of_tools(model.requests[1])
-    assert told.startswith(
-        f'The user had the call made with these arguments instead: {{"title": "{better}"}}'
-    )
+    assert told.startswith(f'The user put in these arguments instead: {{"title": "{better}"}}')
     conversation_id = alice.http.get(f"/api/v1/runs/{run_id}").json()["conversation_id"]
     assert alice.messages(conversation_id)[1]["tool_calls"][0]["args"] == {"title": better}
     alice.say("What did I do?", conversation_id)

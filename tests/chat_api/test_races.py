@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.chat_api.conftest import MakePerson
+from tests.chat_api.deciding import requests
 from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
 from tests.chat_api.streams import hear
 from tests.chat_api.test_runs import post
@@ -102,7 +103,11 @@ def test_a_decision_is_no_sign_of_a_crash(database_url: str, model: ModelServer,
             gate.wait()
             expire_leases(database_url)
             run_id = waiting.result().json()["error"]["details"]["run_id"]
-        alice.http.post(f"/api/v1/runs/{run_id}/approvals", json={"step_id": "1.1", "decision": "approve"})
+        [asked] = requests(alice, run_id)
+        alice.http.post(
+            f"/api/v1/runs/{run_id}/approvals",
+            json={"step_id": "1.1", "decision": "approve", "seq": asked["seq"]},
+        )
         with follow(alice, run_id) as response:
             assert hear(response).text == "Done."
         gate.open()

@@ -8,6 +8,7 @@ from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 
 from tests.chat_api.conftest import MakePerson
+from tests.chat_api.deciding import requests
 from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
 from tests.chat_api.streams import SSE, hear
 from tests.model_server import Hold, ModelServer, call, say, serve, stream
@@ -103,10 +104,16 @@ def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
             refused = waiting.result()
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "requires_action")
         run_id = refused.json()["error"]["details"]["run_id"]
+        [asked] = requests(alice, run_id)
         path = f"/api/v1/runs/{run_id}/approvals"
         wrong = alice.http.post(path, json={"step_id": "7.7", "decision": "approve"})
         assert wrong.json()["error"]["code"] == "nothing_to_decide"
-        assert alice.http.post(path, json={"step_id": "1.1", "decision": decision}).status_code == 200
+        assert (
+            alice.http.post(
+                path, json={"step_id": "1.1", "decision": decision, "seq": asked["seq"]}
+            ).status_code
+            == 200
+        )
         with follow(alice, run_id) as response:
             assert hear(response).text == "Done."
         gate.open()

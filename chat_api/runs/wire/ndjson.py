@@ -35,13 +35,21 @@ def _object(event: Event) -> dict[str, Any] | None:
         case "step.finished", "tool":
             result = {"result": data.get("result"), "error": data.get("error")}
             return {"type": "tool_result", **_tool(data), **result, "timestamp": timestamp}
-        case "approval.requested", _:
-            asked = {"args": data.get("arguments"), "reason": data.get("reason")}
-            return {"type": "approval", **_tool(data), **asked, "timestamp": timestamp}
+        case (("approval.requested" | "step.updated"), _):
+            return _question(event) | {"timestamp": timestamp}
         case (("run.completed" | "run.failed" | "run.cancelled"), _):
             return final_frame(event)
         case _:
             return None
+
+
+def _question(event: Event) -> dict[str, Any]:
+    """What the user is asked about a call, or what they decided."""
+    data = event.data
+    about = {"step_id": data["step_id"], "args": data.get("arguments"), "reason": data.get("reason")}
+    if event.type == "step.updated":
+        return {"type": "decision", "decision": data["decision"], **about}
+    return {"type": "approval", "tool": data["name"], **about}
 
 
 def _tool(data: dict[str, Any]) -> dict[str, Any]:
