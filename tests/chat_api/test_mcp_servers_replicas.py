@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, event
+from starlette.responses import Response
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import register, serving, tool_names
 from tests.chat_api.liar import error, hang, lying, result, tool
-from tests.chat_api.replica import Gate, in_thread, running_api
+from tests.chat_api.replica import Gate, expire_leases, in_thread, running_api
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
@@ -139,3 +141,36 @@ def test_neither_the_database_nor_the_server_is_asked_for_each_turn(
         event.remove(Engine, "before_cursor_execute", note)
     assert len(asked) <= 1 + lasted / 2
     assert len(foreign.of("tools/list")) <= listed + 1 + lasted / 5
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_call_under_a_replica_that_dies_is_repeated_only_where_the_servers_word_counts(
+    database_url: str, model: ModelServer, person: MakePerson, *, trusted: bool
+) -> None:
+    """It says that the call does no harm twice."""
+    gate, done = Gate(), list[str]()
+
+    async def read(asked: dict[str, Any]) -> Response:
+        done.append(asked["method"])
+        if len(done) == 1:
+            await gate.before(say(""))({})
+        answered = result(content=[{"type": "text", "text": "Read."}])(asked)
+        assert isinstance(answered, Response)
+        return answered
+
+    listed = result(tools=[tool(annotations={"idempotentHint": True})])
+    with lying(list=listed, call=read) as liar, running_api(database_url, model.url) as url:
+        admin = person(url, roles=["admin"])
+        register(admin, liar.url, "liar", trusted=trusted, timeout_seconds=60)
+        model.answers(call("liar__read"), say("Done."))
+        with in_thread(lambda: admin.post("Read")) as waiting:
+            gate.wait()
+            expire_leases(database_url)
+            answered = waiting.result()
+        gate.open()
+    if trusted:
+        assert answered.json()["data"]["tool_calls"][0]["result"] == "Read."
+        assert len(done) == 2
+    else:
+        assert answered.json()["error"]["code"] == "requires_action"
+        assert len(done) == 1
