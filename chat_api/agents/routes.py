@@ -1,7 +1,7 @@
 """Agents: assistants with a prompt, tools and rules of one's own."""
 
 import re
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final, TypeAlias, cast
 from uuid import UUID
@@ -16,8 +16,10 @@ from chat_api.auth.dependencies import Caller
 from chat_api.auth.service import Delegation
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import ToolOut
+from chat_api.tools.servers.others import OtherServers
 from chat_api.tools.service import tools_of
 from kit.postgres import Db
+from kit.tokens import Identity
 from mcp_server.custom.catalogue import CustomTools
 
 router = APIRouter(tags=["agents"])
@@ -50,18 +52,33 @@ async def _if_match(
 Expected: TypeAlias = Annotated[frozenset[int] | None, Depends(_if_match)]
 
 
-async def _offered(request: Request, caller: Caller) -> Callable[[], Awaitable[list[ToolOut]]]:
-    async def offered() -> list[ToolOut]:
-        custom = cast("CustomTools | None", request.state.custom)
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is for the caller: the tools, and the names of the other MCP servers."""
+
+    request: Request
+    caller: Identity
+
+    async def tools(self) -> list[ToolOut]:
+        """Raises ToolServerUnreachable."""
+        state = self.request.state
+        custom = cast("CustomTools | None", state.custom)
         names = () if custom is None else await custom.enabled()
-        deputy = cast("Delegation", request.state.delegation).deputy(caller)
-        return await tools_of(deputy, cast("ToolBridge", request.state.tools), names)
+        deputy = cast("Delegation", state.delegation).deputy(self.caller)
+        return await tools_of(deputy, cast("ToolBridge", state.tools), names)
 
-    return offered
+    async def check(self, config: AgentConfig) -> None:
+        """Raises UnknownTools, ToolServerUnreachable."""
+        if tools.named(config):
+            servers = await cast("OtherServers", self.request.state.others).registry.of(self.caller.owner)
+            tools.check(config, await self.tools(), [server.name for server in servers])
 
 
-Offered: TypeAlias = Annotated[Callable[[], Awaitable[list[ToolOut]]], Depends(_offered)]
-"""Finds the tools that there are for the caller. Raises ToolServerUnreachable."""
+async def _offer(request: Request, caller: Caller) -> Offer:
+    return Offer(request, caller)
+
+
+Offered: TypeAlias = Annotated[Offer, Depends(_offer)]
 
 
 @router.post(_PATH, status_code=HTTPStatus.CREATED)
@@ -69,8 +86,7 @@ async def create_agent(
     caller: Caller, db: Database, offered: Offered, body: NewAgent, response: Response
 ) -> AgentOut:
     """Make an assistant of one's own. Turns take it by its `agent_id`."""
-    if tools.named(body.config):
-        tools.check(body.config, await offered())
+    await offered.check(body.config)
     return _answer(await service.create(db, caller, body.name, body.config), response)
 
 
@@ -106,8 +122,7 @@ async def change_agent(
 
     With `If-Match`, only if nobody else has changed it meanwhile.
     """
-    if tools.named(body.config):
-        tools.check(body.config, await offered())
+    await offered.check(body.config)
     changed = await service.change(
         db, caller.owner, agent_id, body.applied, name=body.name, expected=expected
     )
@@ -127,7 +142,7 @@ async def delete_agent(
 async def list_tools_of_agent(caller: Caller, db: Database, offered: Offered, agent_id: UUID) -> AgentTools:
     """The tools that an agent may call, of those that there are."""
     agent = await service.find(db, caller.owner, agent_id)
-    found = tools.of_agent(AgentConfig.model_validate(agent.config), await offered())
+    found = tools.of_agent(AgentConfig.model_validate(agent.config), await offered.tools())
     return AgentTools(agent_id=agent.id, tools=[tool.name for tool in found], tool_details=found)
 
 
@@ -143,7 +158,7 @@ async def attach_tool(
 ) -> AgentOut:
     """Let an agent call one tool more. Safe to repeat."""
     await service.find(db, caller.owner, agent_id)
-    tools.check(AgentConfig(system_prompt="-", tools=[name]), await offered())
+    await offered.check(AgentConfig(system_prompt="-", tools=[name]))
     attach = tools.attached(name)
     return _answer(await service.change(db, caller.owner, agent_id, attach, expected=expected), response)
 
@@ -163,7 +178,7 @@ async def detach_tool(
     Safe to repeat.
     """
     await service.find(db, caller.owner, agent_id)
-    there_are = [tool.name for tool in await offered()]
+    there_are = [tool.name for tool in await offered.tools()]
     detach = tools.detached(name, there_are)
     return _answer(await service.change(db, caller.owner, agent_id, detach, expected=expected), response)
 

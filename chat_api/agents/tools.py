@@ -18,12 +18,21 @@ def named(config: AgentConfig) -> list[str]:
     return [*(config.tools or ()), *config.approvals.tools]
 
 
-def check(config: AgentConfig, offered: Sequence[ToolOut]) -> None:
-    """Raises UnknownTools where the agent names tools that there are not, but for those of other servers."""
+def check(config: AgentConfig, offered: Sequence[ToolOut], servers: Collection[str]) -> None:
+    """Raises UnknownTools where the agent names tools that there are not.
+
+    One of another of the `servers` is taken as long as none of that server's is there: it may be away.
+    """
     known = {tool.name for tool in offered}
-    unknown = [name for name in named(config) if name not in known and _OF_OTHERS not in name]
+    silent = set(servers) - {tool.source for tool in offered}
+    unknown = [name for name in named(config) if name not in known and _server_of(name) not in silent]
     if unknown:
         raise UnknownTools(sorted(set(unknown)))
+
+
+def _server_of(name: str) -> str | None:
+    server, between, _ = name.partition(_OF_OTHERS)
+    return server if between else None
 
 
 def of_agent(config: AgentConfig, offered: Sequence[ToolOut]) -> list[ToolOut]:

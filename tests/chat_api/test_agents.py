@@ -162,13 +162,18 @@ def test_a_tool_that_there_is_not_is_named(alice: Person, fields: dict[str, Any]
     assert alice.http.put(f"{AGENTS}/{agent_id}/tools/calculater").status_code == 422
 
 
-def test_tools_of_another_server_can_be_named_while_it_is_away(alice: Person) -> None:
-    assert agent(alice, tools=["github__search"])
+def test_tools_of_another_server_can_be_named_while_it_is_away(alice: Person, person: MakePerson) -> None:
+    admin = person(roles=["admin"])
+    body = {"name": "library", "url": "http://127.0.0.1:9/mcp"}
+    assert admin.http.post("/api/v1/mcp-servers", json=body).status_code == 201
+    assert agent(admin, tools=["library__lend"])
+    stranger = {"name": "A", "system_prompt": "B", "approvals": {"tools": ["library__lend"]}}
+    assert alice.http.post(AGENTS, json=stranger).json()["error"]["code"] == "unknown_tools"
 
 
 def test_an_agent_with_as_many_tools_as_there_may_be_takes_no_more(alice: Person) -> None:
-    agent_id = agent(alice, tools=[f"far__{number}" for number in range(200)])
-    refused = alice.http.put(f"{AGENTS}/{agent_id}/tools/calculator")
+    agent_id = agent(alice, tools=["calculator"] * 200)
+    refused = alice.http.put(f"{AGENTS}/{agent_id}/tools/add_todo")
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_many_tools")
     assert len(alice.http.get(f"{AGENTS}/{agent_id}").json()["tools"]) == 200
 
