@@ -15,6 +15,7 @@ from chat_api.tools.servers.offering import MOST_CHARACTERS, MOST_TOOLS
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import Foreign, register, serving, tool_names
 from tests.chat_api.liar import HANDSHAKE, Answer, endless, error, hang, lying, nonsense, result, tool
+from tests.chat_api.raw_server import RawAnswer, babble, halve, halve_chunks, hang_up, raw_server, reset
 from tests.chat_api.test_tool_server import NO_TOOL_SERVER
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
@@ -118,6 +119,18 @@ def test_a_server_that_does_not_answer_costs_its_own_tools_only(
         assert not any(each.startswith("liar__") for each in offered)
         assert_unharmed(admin, model, honest)
     assert admin.http.get("/api/v1/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("answer", [reset, hang_up, halve, halve_chunks, babble])
+def test_a_connection_that_breaks_costs_the_tools_of_its_server_only(
+    admin: Person, model: ModelServer, honest: Foreign, answer: RawAnswer
+) -> None:
+    with raw_server([answer] * 99) as asked:
+        server_id = listen(admin, honest, asked.url)
+        assert not any(each.startswith("liar__") for each in assert_unharmed(admin, model, honest))
+        assert asked
+        tested = admin.http.post(f"/api/v1/mcp-servers/{server_id}/test").json()
+    assert tested["trouble"] in {"unreachable", "not_mcp"}
 
 
 def test_an_honest_liar_would_be_offered(admin: Person, model: ModelServer, honest: Foreign) -> None:
