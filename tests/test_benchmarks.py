@@ -12,13 +12,14 @@ import pytest
     [
         ("turn", ("new", "tool", "history", "stream", "a further reader", "bare SDK", "budget")),
         ("fleet", ("another replica", "turns a second")),
+        ("start", ("first answer after", "budget")),
         ("tools", ("bare route", "no token", "JWT", "in memory", "budget")),
     ],
 )
 def test_a_benchmark_compares_what_it_says(name: str, words: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}"],
-        env={**os.environ, "ROUNDS": "1", "TURNS": "2", "RUNS": "1", "CALLS": "300", "PAUSE": "0.001"},
+        env={**os.environ, "ROUNDS": "1", "TURNS": "2", "RUNS": "1", "STARTS": "1", "CALLS": "300", "PAUSE": "0.001"},
         capture_output=True,
         text=True,
         timeout=120,
