@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_api.agents import routes as agent_routes
 from chat_api.auth import routes as auth_routes
+from chat_api.auth import user_routes
 from chat_api.auth.accounts import Accounts
 from chat_api.auth.limits import Limits, for_resources
 from chat_api.auth.passwords import Hasher
@@ -30,6 +31,8 @@ from chat_api.providers.service import Providers, configured
 from chat_api.runs import chat_routes, socket_routes
 from chat_api.runs import routes as run_routes
 from chat_api.runs.admission import Admission
+from chat_api.runs.control import cancel_of
+from chat_api.runs.disabled import stop_disabled_forever
 from chat_api.runs.hub import Hub
 from chat_api.runs.log import Log
 from chat_api.runs.signals import CHANNEL
@@ -58,7 +61,7 @@ __all__ = ["create_app"]
 
 _LARGEST_BODY: Final = 1024 * 1024
 _ROUTERS: Final = (chat_routes.router, socket_routes.router, auth_routes.router, health_router)
-_LIMITED: Final = (run_routes.router, conversation_routes.router, server_routes.router)
+_LIMITED: Final = (user_routes.router, run_routes.router, conversation_routes.router, server_routes.router)
 # Under /api/v1, and under /api for clients of an older contract.
 _RESOURCES: Final = (tool_routes.router, agent_routes.router)
 
@@ -210,7 +213,14 @@ def _limits(settings: Settings, db: Db) -> Limits | None:
 def _accounts(settings: Settings, db: Db, access: Access, stack: AsyncExitStack) -> Accounts:
     hasher = Hasher()
     stack.callback(hasher.close)
-    return Accounts(db, access, settings.jwt_audience, settings.registration, hasher)
+    return Accounts(
+        db=db,
+        access=access,
+        audience=settings.jwt_audience,
+        registration=settings.registration,
+        hasher=hasher,
+        stop_turns=partial(cancel_of, db),
+    )
 
 
 async def _open_worker(
@@ -230,7 +240,8 @@ async def _open_worker(
 
     heard = {CHANNEL: worker.heard, ACCESS: access.heard}
     listen = partial(listen_forever, url, heard, listening=listening)
-    await stack.enter_async_context(worker.running(listen, *access.jobs))
+    stop = partial(stop_disabled_forever, worker, access)
+    await stack.enter_async_context(worker.running(listen, stop, *access.jobs))
     return worker
 
 

@@ -14,12 +14,13 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from mcp.shared.auth import ProtectedResourceMetadata
-from mcp_types import INVALID_REQUEST
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kit.postgres.errors import AWAY
 from mcp_server.refusals import id_of, refusal
 from mcp_server.scopes import READ, WRITE
 
@@ -30,6 +31,7 @@ _WRITING: Final = (READ, WRITE)
 _SCHEME: Final = "bearer "
 _MISSING: Final = "Send a bearer token."
 _WRONG: Final = "The token is not valid here; get a new one for this server."
+_AWAY: Final = "The database cannot be reached right now; try again in a moment."
 _TOO_LITTLE: Final = "The token does not allow that; get one with the scope {}."
 
 
@@ -51,7 +53,10 @@ class Bearer:
         sent = headers.getlist("authorization")
         if not any(value.lower().startswith(_SCHEME) for value in sent):
             return self._unauthorized(_MISSING)
-        access = await self._accepted(sent)
+        try:
+            access = await self._accepted(sent)
+        except AWAY:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, INTERNAL_ERROR, _AWAY)
         if access is None:
             return self._unauthorized(_WRONG, error="invalid_token", error_description=_WRONG)
         return AuthenticatedUser(access)

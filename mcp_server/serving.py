@@ -5,18 +5,22 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Final
 
 import uvicorn
+from mcp_types import INVALID_REQUEST
+from starlette.types import ASGIApp, Scope
 
-from kit.access import open_access
-from kit.errors import SetupError
+from kit.access import Leashed, following, open_access
+from kit.errors import Problem, SetupError
 from kit.postgres import Db, migrate, open_db
 from kit.telemetry import set_up_logging
 from mcp_server.bearer import Bearer
 from mcp_server.input_end import signals_end_input
 from mcp_server.opening import Database
+from mcp_server.refusals import refusal
 from mcp_server.server import create_server
 from mcp_server.settings import McpSettings
 from mcp_server.setup import deps_from, http_app, verifier_from
@@ -49,27 +53,35 @@ def serve_http(settings: McpSettings, database: Database, host: str, port: int, 
 
 
 async def _stdio(settings: McpSettings, database: Database) -> None:
-    async with _open(database) as db:
+    async with _open(database) as (db, _):
         await create_server(deps_from(settings, db, local=True)).run_stdio_async()
 
 
 async def _http(settings: McpSettings, database: Database, host: str, port: int, *, no_auth: bool) -> None:
     address = f"http://{host}:{port}"
-    async with _open(database) as db:
+    async with _open(database) as (db, url), AsyncExitStack() as stack:
         deps = deps_from(settings, db, local=no_auth)
         public_url, bearer = settings.public_address(host, port), None
         if not no_auth:
-            verifier = verifier_from(settings, await open_access(settings, db))
-            bearer = Bearer(verifier, public_url)
+            access = await open_access(settings, db)
+            await stack.enter_async_context(following(access, url))
+            bearer = Bearer(verifier_from(settings, access), public_url)
         app = http_app(create_server(deps, public_url=public_url), settings, bearer)
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+        leashed = Leashed(app, answer=_ended)
+        config = uvicorn.Config(
+            leashed, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
+        )
         print(f"MCP server: {address}/mcp", file=sys.stderr)  # noqa: T201
         await uvicorn.Server(config).serve()
 
 
 @asynccontextmanager
-async def _open(database: Database) -> AsyncGenerator[Db]:
+async def _open(database: Database) -> AsyncGenerator[tuple[Db, str]]:
     url = await asyncio.to_thread(database)
     await asyncio.to_thread(migrate, url)
     async with open_db(url) as db:
-        yield db
+        yield db, url
+
+
+def _ended(_: Scope, problem: Problem) -> ASGIApp:
+    return refusal(HTTPStatus(problem.status), INVALID_REQUEST, problem.message)

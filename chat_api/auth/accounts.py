@@ -1,5 +1,6 @@
 """Accounts of the built-in issuer: making them, logging in, changing what they say."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -42,13 +43,17 @@ _LOCK: Final = 0x7475726E757372  # "turnusr"
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What accounts are kept with. `audience` is that of their access tokens."""
+    """What accounts are kept with.
+
+    `audience` is that of their access tokens; `stop_turns` has the turns of somebody stopped.
+    """
 
     db: Db
     access: Access
     audience: str
     registration: Registration
     hasher: Hasher
+    stop_turns: Callable[[UUID], Awaitable[None]]
 
 
 async def register(accounts: Accounts, email: str, password: str, name: str | None) -> None:

@@ -10,7 +10,7 @@ from chat_api.auth.errors import LoginNeeded, NotAdmin, NotSignedIn, NotYourPath
 from kit.access import Door
 from kit.tokens import Identity
 
-__all__ = ["Account", "Admin", "Caller", "Keeping", "NotAdmin", "PathOwner", "StreamCaller"]
+__all__ = ["Account", "Admin", "Caller", "Keeping", "NotAdmin", "PathOwner", "StreamCaller", "admin"]
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _token = HTTPBearer(
@@ -55,13 +55,14 @@ Account: TypeAlias = Annotated[Identity, Depends(_account)]
 """The caller, by a token: what an API key gives must not be more than the key."""
 
 
-async def _admin(caller: Caller) -> Identity:
+async def admin(caller: Caller) -> Identity:
+    """Let only admins through."""
     if not caller.is_admin:
         raise NotAdmin("Only an admin may do that.")
     return caller
 
 
-Admin: TypeAlias = Annotated[Identity, Depends(_admin)]
+Admin: TypeAlias = Annotated[Identity, Depends(admin)]
 """The caller, whose token says that they are an admin."""
 
 

@@ -4,6 +4,7 @@ from kit.errors import Problem
 
 __all__ = [
     "EmailTaken",
+    "LastAdmin",
     "LoginBusy",
     "LoginNeeded",
     "NotAdmin",
@@ -12,6 +13,7 @@ __all__ = [
     "OutsideUser",
     "RegistrationClosed",
     "SessionOver",
+    "UserNotFound",
     "WeakPassword",
     "WrongCredentials",
 ]
@@ -72,12 +74,28 @@ class EmailTaken(Problem):
         super().__init__("There is an account with this e-mail address.")
 
 
+class LastAdmin(Problem):
+    status = 409
+    code = "last_admin"
+
+    def __init__(self) -> None:
+        super().__init__("There is no other admin who could undo that; make one first.")
+
+
 class OutsideUser(Problem):
     status = 409
     code = "outside_user"
 
     def __init__(self) -> None:
         super().__init__("This user logs in elsewhere, where passwords and roles are kept.")
+
+
+class UserNotFound(Problem):
+    status = 404
+    code = "user_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such user.")
 
 
 class WeakPassword(Problem):

@@ -8,8 +8,9 @@ from typing import Final, Literal, TypeAlias, cast
 from fastapi import Request
 from fastapi.security.utils import get_authorization_scheme_param
 
+from kit.access import Door
 from kit.limits import Limiter, Quota, Rate
-from kit.tokens import Identity, InvalidToken, Verifier
+from kit.tokens import Identity, InvalidToken
 
 __all__ = ["Kind", "Limits", "for_logins", "for_resources", "tell"]
 
@@ -69,5 +70,5 @@ async def for_resources(request: Request) -> None:
     if given:
         # The route refuses one that is not valid; here it counts for the address.
         with suppress(InvalidToken):
-            identity = cast("Verifier", request.state.verifier).verify(given)
+            identity = await cast("Door", request.state.door).identify(given)
     await _hit(request, "read" if request.method in _READING else "create", identity)

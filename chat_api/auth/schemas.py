@@ -13,16 +13,22 @@ from kit.tokens.identity import is_zone
 
 __all__ = [
     "AccountChange",
+    "AddedUser",
+    "Assignment",
     "Credentials",
     "Done",
     "Email",
     "Login",
     "Name",
     "NewAccount",
+    "NewUser",
     "PasswordChange",
+    "PasswordReset",
     "RefreshRequest",
     "SecretText",
+    "TemporaryPassword",
     "UserOut",
+    "UserPage",
     "check_email",
 ]
 
@@ -68,7 +74,7 @@ def _whole(text: Any) -> Any:
 Email = Annotated[str, Field(max_length=320, examples=["alice@example.com"]), AfterValidator(check_email)]
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_is_plain)]
 _Zone = Annotated[str, Field(max_length=255), AfterValidator(_zone)]
-SecretText = Annotated[str, BeforeValidator(_whole), Field(min_length=1, max_length=1024, repr=False)]
+SecretText = Annotated[str, BeforeValidator(_whole), Field(min_length=1, max_length=1024)]
 
 
 class _Body(BaseModel):
@@ -82,6 +88,24 @@ class Credentials(_Body):
 
 class NewAccount(Credentials):
     name: Name | None = None
+
+
+class NewUser(_Body):
+    email: Email
+    password: SecretText | None = None
+    name: Name | None = None
+    role: Role = "user"
+
+
+class Assignment(_Body):
+    """What is left out stays as it is."""
+
+    role: Role | None = None
+    tier: Tier | None = None
+
+
+class PasswordReset(_Body):
+    password: SecretText | None = None
 
 
 class RefreshRequest(_Body):
@@ -150,3 +174,18 @@ class Login(BaseModel):
             refresh_expires_in=granted.refresh_seconds,
             user=UserOut.of(granted.user),
         )
+
+
+class UserPage(BaseModel):
+    users: list[UserOut]
+    next_cursor: UUID | None
+
+
+class TemporaryPassword(BaseModel):
+    """Where a password was made: to be told to its user, who is to choose another one within a day."""
+
+    temporary_password: str | None
+
+
+class AddedUser(TemporaryPassword):
+    user: UserOut

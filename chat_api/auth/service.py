@@ -27,7 +27,10 @@ async def meet(session: AsyncSession, identity: Identity) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Mints tokens with which the chat backend acts for its users elsewhere; `audience` is the tool server."""
+    """Mints tokens with which the chat backend acts for its users elsewhere.
+
+    `audience` is the tool server.
+    """
 
     keys: KeyRing
     audience: str

@@ -3,6 +3,7 @@
 from kit.access.access import CHANNEL, Access, AccountDisabled, tell
 from kit.access.api_keys import NewKey, new_key
 from kit.access.door import Door, open_access, open_door
+from kit.access.following import following
 from kit.access.visits import Leashed, Visits
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Leashed",
     "NewKey",
     "Visits",
+    "following",
     "new_key",
     "open_access",
     "open_door",

@@ -48,12 +48,17 @@ class Access:
         self.disabled: frozenset[UUID] = frozenset()
         self._looking: Final = asyncio.Lock()
         self._wake: Final = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def look(self) -> None:
         """Learn what has changed. Who is disabled is out once this returns, in this process."""
         async with self._looking:
             self.api_keys.forget()
-            self.disabled = frozenset(row.id for row in await self._db.run(_DISABLED, {}))
+            disabled = frozenset(row.id for row in await self._db.run(_DISABLED, {}))
+            if disabled != self.disabled:
+                self.disabled = disabled
+                self._changed.set()
+                self._changed = asyncio.Event()
             in_use = {visit.identity.key_id for visit in self.visits if visit.identity.key_id is not None}
             over = await self.api_keys.over(in_use)
             self._show_out(over)
@@ -77,6 +82,16 @@ class Access:
 
     def look_soon(self) -> None:
         self._wake.set()
+
+    async def listening(self) -> None:
+        """What was told before may have been missed."""
+        self.look_soon()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until others are disabled, for `seconds` at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     async def watch_forever(self) -> None:
         """Look whenever something is told, and now and then in case that a word was lost."""

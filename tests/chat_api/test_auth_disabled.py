@@ -1,0 +1,205 @@
+"""Who is disabled is out: at every door, on every replica, and from what is open."""
+
+import json
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.sync.client import connect
+
+from tests.chat_api.accounts import AUTH, Someone, code_of, someone
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.processes import free_port, tool_server_process
+from tests.chat_api.replica import Gate, execute, fresh_database, in_thread, running_api
+from tests.chat_api.sockets import Talk, address, closing
+from tests.chat_api.streams import read_sse
+from tests.mcp_server.raw_http import NEW, request, send
+from tests.model_server import Hold, ModelServer, say, stream
+from tests.servers import mcp_token
+
+USERS = "/api/v1/users"
+DISABLED = (401, "account_disabled")
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str, template: str) -> Generator[str]:
+    with fresh_database(postgres_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
+    """Two replicas."""
+    with (
+        running_api(database, shared_model.url, registration="open") as first,
+        running_api(database, shared_model.url, registration="open") as second,
+    ):
+        yield [first, second]
+
+
+@pytest.fixture(scope="module")
+def root(servers: list[str]) -> Generator[Someone]:
+    with someone(servers[0], "root@example.com") as person:
+        yield person
+
+
+@pytest.fixture
+def alice(root: Someone, servers: list[str], model: ModelServer) -> Generator[Someone]:
+    """At the other replica than the admin."""
+    with someone(servers[1]) as person:
+        yield person
+
+
+def disable(root: Someone, person: Someone) -> None:
+    assert root.http.post(f"{USERS}/{person.user['id']}/disable").json()["disabled"] is True
+
+
+def once(happens: Callable[[], bool]) -> None:
+    """Another replica is told in milliseconds; there is no event of its own to wait for."""
+    deadline = time.monotonic() + 3
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+
+
+def test_nothing_that_they_have_opens_any_door(root: Someone, alice: Someone, servers: list[str]) -> None:
+    with httpx2.Client(base_url=servers[0], headers=alice.http.headers, trust_env=False) as same:
+        assert same.get(f"{AUTH}/me").status_code == 200
+        disable(root, alice)
+        # On the replica where it was said, at once.
+        assert code_of(same.get(f"{AUTH}/me")) == DISABLED
+        once(lambda: alice.http.get(f"{AUTH}/me").status_code == 401)
+        assert code_of(alice.say("Hello")) == DISABLED
+        assert code_of(alice.refresh()) == (401, "session_over")
+        assert code_of(alice.log_in()) == DISABLED
+        assert code_of(alice.log_in("not it")) == (401, "wrong_credentials")
+        assert root.http.post(f"{USERS}/{alice.user['id']}/enable").json()["disabled"] is False
+        assert same.get(f"{AUTH}/me").status_code == 200
+        assert code_of(alice.refresh()) == (401, "session_over")
+        assert alice.log_in().status_code == 200
+
+
+def test_people_of_another_issuer_are_out_too(
+    root: Someone, servers: list[str], person: MakePerson, model: ModelServer
+) -> None:
+    bob = person(servers[1])
+    bob.say("Hello")
+    [user] = root.http.get(USERS, params={"q": bob.name}).json()["users"]
+    with httpx2.Client(
+        base_url=servers[0], headers={"Authorization": f"Bearer {mcp_token(bob.name)}"}, trust_env=False
+    ) as http:
+        listing = request(NEW, "tools/list")
+        assert send(http, NEW, listing).status_code == 200
+        assert root.http.post(f"{USERS}/{user['id']}/disable").status_code == 200
+        assert send(http, NEW, listing).status_code == 401
+    once(lambda: bob.http.get("/api/v1/runs").status_code == 401)
+
+
+def test_the_tool_server_by_itself_lets_them_in_no_more(
+    root: Someone, database: str, servers: list[str], person: MakePerson, model: ModelServer
+) -> None:
+    carol = person(servers[0])
+    carol.say("Hello")
+    [user] = root.http.get(USERS, params={"q": carol.name}).json()["users"]
+    port = free_port()
+    headers = {"Authorization": f"Bearer {mcp_token(carol.name)}"}
+    with (
+        tool_server_process(database, port),
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as http,
+    ):
+        listing = request(NEW, "tools/list")
+        assert send(http, NEW, listing).status_code == 200
+        root.http.post(f"{USERS}/{user['id']}/disable")
+        once(lambda: send(http, NEW, listing).status_code == 401)
+
+
+def test_a_stream_that_is_open_ends_and_its_turn_is_cancelled(
+    root: Someone, alice: Someone, model: ModelServer, database: str
+) -> None:
+    hold = Hold()
+    model.answers(stream("Half of it", hold, " and the rest"))
+    chat = f"/api/{alice.user['user_id']}/chat"
+    with alice.http.stream("POST", chat, json={"message": "Hello", "stream": True}) as response:
+        heard = read_sse(response.iter_raw())
+        hold.wait()
+        while next(heard)[1]["type"] != "token":
+            pass
+        disable(root, alice)
+        rest = [frame["type"] for _, frame in heard]
+    assert "done" not in rest or rest[-1] == "done"
+    owner = alice.user["id"]
+    status = "SELECT status FROM runs WHERE user_id = %s"
+    once(lambda: execute(database, status, owner) == [("cancelled",)])
+    hold.open()
+
+
+def test_who_waits_for_an_answer_waits_no_more(root: Someone, alice: Someone, model: ModelServer) -> None:
+    gate = Gate()
+    model.answers(gate.before(say("Never.")))
+    with in_thread(lambda: alice.say("Hello")) as waiting:
+        gate.wait()
+        disable(root, alice)
+        assert waiting.result().status_code in (401, 409)
+        gate.open()
+
+
+def test_a_websocket_is_closed_with_the_reason(root: Someone, alice: Someone, servers: list[str]) -> None:
+    with connect(address(servers[1]), proxy=None, compression=None) as connection:
+        talk = Talk(connection)
+        talk.say("auth", token=alice.tokens["access_token"])
+        assert talk.ask("ping")["type"] == "pong"
+        disable(root, alice)
+        code, heard = closing(talk)
+    assert (code, heard[-1]["code"]) == (4401, "account_disabled")
+    with connect(address(servers[1]), proxy=None, compression=None) as connection:
+        talk = Talk(connection)
+        talk.say("auth", token=alice.tokens["access_token"])
+        code, heard = closing(talk)
+    assert (code, heard[-1]["code"]) == (4401, "account_disabled")
+
+
+def test_others_stay_where_they_are(
+    root: Someone, alice: Someone, servers: list[str], model: ModelServer
+) -> None:
+    """The control: a stream and a WebSocket of somebody else, while another one is disabled."""
+    hold = Hold()
+    model.answers(stream("Half of it", hold, " and the rest"))
+    with ExitStack() as stack:
+        victim = stack.enter_context(someone(servers[1]))
+        socket = stack.enter_context(connect(address(servers[1]), proxy=None, compression=None))
+        talk = Talk(socket)
+        talk.say("auth", token=alice.tokens["access_token"])
+        assert talk.ask("ping")["type"] == "pong"
+        chat = f"/api/{alice.user['user_id']}/chat"
+        body = {"message": "Hello", "stream": True}
+        response = stack.enter_context(alice.http.stream("POST", chat, json=body))
+        frames = read_sse(response.iter_raw())
+        hold.wait()
+        disable(root, victim)
+        once(lambda: victim.http.get(f"{AUTH}/me").status_code == 401)
+        hold.open()
+        said = "".join(frame.get("content", "") for _, frame in frames)
+        assert said == "Half of it and the rest"
+        assert talk.ask("ping")["type"] == "pong"
+
+
+def test_it_is_known_after_a_restart(
+    root: Someone, alice: Someone, database: str, model: ModelServer
+) -> None:
+    disable(root, alice)
+    with running_api(database, model.url) as url:
+        answer = httpx2.get(f"{url}{AUTH}/me", headers=alice.http.headers, trust_env=False)
+    assert code_of(answer) == DISABLED
+
+
+def test_a_word_that_was_lost_is_made_up_for(alice: Someone, database: str) -> None:
+    """By hand in the database nobody is told: each process looks by itself every few seconds."""
+    execute(database, "UPDATE users SET disabled_at = now() WHERE id = %s", alice.user["id"])
+    deadline = time.monotonic() + 15
+    answers: list[Any] = []
+    while not answers or answers[-1].status_code == 200:
+        assert time.monotonic() < deadline
+        answers.append(alice.http.get(f"{AUTH}/me"))
+    assert json.loads(answers[-1].text)["error"]["code"] == "account_disabled"
