@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+SMALL = {"ROUNDS": "1", "TURNS": "2", "RUNS": "1", "STARTS": "1", "CALLS": "300", "PAUSE": "0.001"}
+
 
 @pytest.mark.parametrize(
     ("name", "words"),
@@ -19,7 +21,15 @@ import pytest
 def test_a_benchmark_compares_what_it_says(name: str, words: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}"],
-        env={**os.environ, "ROUNDS": "1", "TURNS": "2", "RUNS": "1", "STARTS": "1", "CALLS": "300", "PAUSE": "0.001"},
+        env={
+            **os.environ,
+            "ROUNDS": "1",
+            "TURNS": "2",
+            "RUNS": "1",
+            "STARTS": "1",
+            "CALLS": "300",
+            "PAUSE": "0.001",
+        },
         capture_output=True,
         text=True,
         timeout=120,
