@@ -15,8 +15,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_api.agents import routes as agent_routes
+from chat_api.auth import api_key_routes, user_routes
 from chat_api.auth import routes as auth_routes
-from chat_api.auth import user_routes
 from chat_api.auth.accounts import Accounts
 from chat_api.auth.limits import Limits, for_resources
 from chat_api.auth.passwords import Hasher
@@ -61,7 +61,10 @@ __all__ = ["create_app"]
 
 _LARGEST_BODY: Final = 1024 * 1024
 _ROUTERS: Final = (chat_routes.router, socket_routes.router, auth_routes.router, health_router)
-_LIMITED: Final = (user_routes.router, run_routes.router, conversation_routes.router, server_routes.router)
+_LIMITED: Final = (
+    user_routes.router,
+    api_key_routes.router,
+    run_routes.router, conversation_routes.router, server_routes.router)
 # Under /api/v1, and under /api for clients of an older contract.
 _RESOURCES: Final = (tool_routes.router, agent_routes.router)
 

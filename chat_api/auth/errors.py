@@ -3,6 +3,7 @@
 from kit.errors import Problem
 
 __all__ = [
+    "ApiKeyNotFound",
     "EmailTaken",
     "LastAdmin",
     "LoginBusy",
@@ -13,6 +14,7 @@ __all__ = [
     "OutsideUser",
     "RegistrationClosed",
     "SessionOver",
+    "TooManyApiKeys",
     "UserNotFound",
     "WeakPassword",
     "WrongCredentials",
@@ -72,6 +74,22 @@ class EmailTaken(Problem):
 
     def __init__(self) -> None:
         super().__init__("There is an account with this e-mail address.")
+
+
+class ApiKeyNotFound(Problem):
+    status = 404
+    code = "api_key_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such API key.")
+
+
+class TooManyApiKeys(Problem):
+    status = 409
+    code = "too_many_api_keys"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} API keys already; revoke one that is not needed.")
 
 
 class LastAdmin(Problem):
