@@ -64,7 +64,10 @@ _ROUTERS: Final = (chat_routes.router, socket_routes.router, auth_routes.router,
 _LIMITED: Final = (
     user_routes.router,
     api_key_routes.router,
-    run_routes.router, conversation_routes.router, server_routes.router)
+    run_routes.router,
+    conversation_routes.router,
+    server_routes.router,
+)
 # Under /api/v1, and under /api for clients of an older contract.
 _RESOURCES: Final = (tool_routes.router, agent_routes.router)
 
@@ -165,8 +168,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     await asyncio.to_thread(migrate, url)
     db = await stack.enter_async_context(open_db(url))
     access = await open_access(settings, db)
-    guard = verifier_from(settings, access)
-    reach = deps_from(settings, db, local=False)
+    guard, reach = verifier_from(settings, access), deps_from(settings, db, local=False)
     address = settings.public_address(settings.api_host, settings.api_port)
     server = create_server(reach, public_url=address)
     mcp = http_app(server, settings, Bearer(guard, address))
