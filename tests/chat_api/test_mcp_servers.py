@@ -236,7 +236,7 @@ def test_many_people_at_once_are_never_taken_for_each_other(
 
     def script(chat: Chat) -> Response:
         told = sum(message["role"] == "tool" for message in chat["messages"])
-        return call(f"{name}__read") if told < 3 else say("Done.")
+        return call(f"{name}__read", nth=told) if told < 3 else say("Done.")
 
     def take(who: Person) -> set[tuple[str, str]]:
         return {(who.name, each["result"]) for each in who.say("Who am I?")["tool_calls"]}
