@@ -1,13 +1,15 @@
 """Registering other MCP servers: what may be said of them, by whom, and who sees it."""
 
+import time
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from chat_api.tools.servers import server_line
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, register, serving, sharing
-from tests.chat_api.liar import lying, nonsense
+from tests.chat_api.liar import HANDSHAKE, error, hang, lying, nonsense, result, tool
 from tests.chat_api.processes import free_port
 from tests.chat_api.replica import in_thread
 from tests.chat_api.test_tool_server import NO_TOOL_SERVER
@@ -238,6 +240,28 @@ def test_a_server_that_fails_its_test_is_told_why(admin: Person, name: str) -> N
     assert tested["message"]
     assert code(listed) == (502, "mcp_server_failed")
     assert listed.json()["error"]["details"] == {"trouble": TROUBLE[name]}
+
+
+@pytest.mark.parametrize("silent", ["everything", "initialize", "list"])
+def test_a_server_that_hangs_fails_its_test_in_time_and_passes_it_when_it_is_back(
+    admin: Person, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    monkeypatch.setattr(server_line, "_OPEN_SECONDS", 1.0)
+    monkeypatch.setattr(server_line, "_LIST_SECONDS", 1.0)
+    before = error(-32601, "No such method")
+    answers = {"discover": before, "initialize": HANDSHAKE} if silent == "initialize" else {}
+    with lying(**answers | {silent: hang}) as liar:
+        one = f"{PATH}/{register(admin, liar.url)}"
+        began = time.monotonic()
+        tested = admin.http.post(f"{one}/test").json()
+        assert (tested["ok"], tested["trouble"]) == (False, "timed_out")
+        assert time.monotonic() - began < 5
+        liar.answers = {
+            "server/discover": before,
+            "initialize": HANDSHAKE,
+            "tools/list": result(tools=[tool()]),
+        }
+        assert admin.http.post(f"{one}/test").json()["ok"]
 
 
 def test_a_server_that_is_not_there_is_unreachable(admin: Person) -> None:

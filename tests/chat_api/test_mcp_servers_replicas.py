@@ -151,7 +151,7 @@ def test_a_call_under_a_replica_that_dies_is_repeated_only_where_the_servers_wor
     gate, done = Gate(), list[str]()
 
     async def read(asked: dict[str, Any]) -> Response:
-        done.append(asked["method"])
+        done.append(asked["params"]["_meta"]["turnlog/idempotency-key"])
         if len(done) == 1:
             await gate.before(say(""))({})
         answered = result(content=[{"type": "text", "text": "Read."}])(asked)
@@ -171,6 +171,7 @@ def test_a_call_under_a_replica_that_dies_is_repeated_only_where_the_servers_wor
     if trusted:
         assert answered.json()["data"]["tool_calls"][0]["result"] == "Read."
         assert len(done) == 2
+        assert done[0] == done[1]
     else:
         assert answered.json()["error"]["code"] == "requires_action"
         assert len(done) == 1
