@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="The built-in small model.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
+keys_app = typer.Typer(help="The keys of the built-in issuer.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 # Each command imports what it needs: the Agents SDK alone takes a second, which `token` need not pay.
 
@@ -89,6 +91,33 @@ def migrate() -> None:
     from chat_api.commands.migrate import migrate as run  # noqa: PLC0415
 
     run()
+
+
+@app.command()
+def create_admin(
+    email: Annotated[str, typer.Option(help="E-mail address to log in with.")],
+    name: Annotated[str | None, typer.Option(help="What to call them.")] = None,
+) -> None:
+    """Make an admin's account, or an admin of who has one; the password is asked for, or from a pipe."""
+    from chat_api.commands.create_admin import create_admin as run  # noqa: PLC0415
+
+    run(email, name)
+
+
+@keys_app.command()
+def rotate(
+    minutes: Annotated[
+        int, typer.Option(min=1, max=60 * 24 * 7, help="How long it is published before it signs.")
+    ] = 10,
+    *,
+    now: Annotated[
+        bool, typer.Option("--now", help="At once, and accept nothing that the others have signed.")
+    ] = False,
+) -> None:
+    """Add a key that signs tokens; servers that run take it up by themselves."""
+    from chat_api.commands.keys import rotate as run  # noqa: PLC0415
+
+    run(minutes=minutes, now=now)
 
 
 @model_app.command()

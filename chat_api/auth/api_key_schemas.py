@@ -19,8 +19,8 @@ class NewApiKey(BaseModel):
     name: Name = Field(examples=["Backup script"])
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)] = Field(
         default=["read", "write"],
-        description="`read` is for GET and `write` for the rest of the API; `tools:read` and `tools:write` are "
-        "for the tool server; `admin` is for what only admins may do",
+        description="`read` is for GET and `write` for the rest of the API; `tools:read` and `tools:write` "
+        "are for the tool server; `admin` is for what only admins may do",
     )
     expires_in_days: int | None = Field(default=None, ge=1, le=3650, description="null: it does not expire")
 

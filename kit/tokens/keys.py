@@ -82,7 +82,9 @@ class KeyRing:
                 rows = [SigningKey(private_key=_raw(Ed25519PrivateKey.generate()))]
                 session.add_all(rows)
         self._read_at = asyncio.get_running_loop().time()
-        if [str(row.id) for row in rows] != [key.kid for key in self._keys]:
+        if [(str(row.id), row.signs_from) for row in rows] != [
+            (key.kid, key.signs_from) for key in self._keys
+        ]:
             self._keys = [
                 _Key(str(row.id), Ed25519PrivateKey.from_private_bytes(row.private_key), row.signs_from)
                 for row in rows
