@@ -1,8 +1,9 @@
 """The tools as functions of a program in the sandbox."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final, cast
 
 import structlog
@@ -11,6 +12,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent
 from mcp_types import Tool as ListedTool
 
 from mcp_server.context import ToolContext, ToolError
+from mcp_server.progress import tell
 from mcp_server.sandbox import CallFailed, Functions, Plain
 
 __all__ = ["tool_functions"]
@@ -45,6 +47,7 @@ class _ToolFunctions:
     ctx: ToolContext
     listed: Mapping[str, ListedTool]
     allowed: AbstractSet[str]
+    counter: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def names(self) -> AbstractSet[str]:
@@ -52,6 +55,8 @@ class _ToolFunctions:
 
     async def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         listed = self.listed[name]
+        called = next(self.counter)
+        await tell(self.ctx, called, None, f"The program calls {name}, its call number {called}")
         if name == _PROGRAMS:
             raise CallFailed("Code cannot run code: write it all in one program.", "PermissionError")
         if listed.annotations is None or not listed.annotations.read_only_hint:

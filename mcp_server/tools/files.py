@@ -17,6 +17,7 @@ from mcp_server import folders
 from mcp_server.confirming import Confirm, Unconfirmed
 from mcp_server.context import ToolContext, ToolError, deps, owner, zone
 from mcp_server.effects import is_carrying, keep, redo_of
+from mcp_server.progress import Pace
 from mcp_server.tooling import tool
 
 __all__ = ["TOOLS"]
@@ -140,7 +141,7 @@ def search_files(
     if not needle:
         raise ToolError("Send the text to look for as query.")
     with _folder(ctx) as folder:
-        hits, skipped = _search(folder, parts, needle)
+        hits, skipped = _search(folder, parts, needle, Pace(ctx))
     note = None
     if len(hits) > _HITS:
         note = "There are more hits: search for a longer text, or send the path of one folder."
@@ -251,11 +252,12 @@ def _how_to_go_on(content: str, line: int, column: int) -> str:
     return f"There is more: call read_file again with {where}."
 
 
-def _search(folder: int, parts: folders.Parts, needle: str) -> tuple[list[Hit], bool]:
+def _search(folder: int, parts: folders.Parts, needle: str, pace: Pace) -> tuple[list[Hit], bool]:
     """At most one hit more than are shown, and whether the contents of some files were left out."""
     hits, room, skipped = list[Hit](), _SEARCHED_BYTES, False
     top = folders.look(folder, parts)
-    for entry in folders.walk(folder, parts) if top.is_folder else [top]:
+    for number, entry in enumerate(folders.walk(folder, parts) if top.is_folder else [top], 1):
+        pace.step(number, f"Searched {number} files and folders")
         name = entry.path if "/" in needle else entry.parts[-1]
         if needle in name.casefold():
             hits.append(Hit(path=entry.path))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mcp_server.context import SearchConfig, ToolContext, ToolError, deps
 from mcp_server.outbound import Answered, Outbound, OutboundError
+from mcp_server.progress import tell
 from mcp_server.readable import Unreadable, printable, readable
 from mcp_server.tooling import tool
 
@@ -90,6 +91,7 @@ async def fetch_page(
     """Open a web page by its address and read its text, also to summarise it."""
     try:
         fetched = await Outbound(deps(ctx).search.fetch_allow_hosts).get(url.strip())
+        await tell(ctx, 1, 2, "The page is here; reading it")
         page = await readable(fetched)
     except (OutboundError, Unreadable) as error:
         raise ToolError(str(error)) from error
