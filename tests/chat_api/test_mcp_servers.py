@@ -127,18 +127,18 @@ def test_a_persons_own_server_comes_before_a_shared_one_of_its_name(
 ) -> None:
     name = f"l{uuid4().hex[:8]}"
     reader = person(roles=["admin"])
-    with serving() as shared, serving() as own, sharing(admin, shared.url, f"{name}-2") as shared_id:
+    with serving() as shared, serving() as own:
         register(reader, own.url, name)
         # One that is shared later can have the name of somebody's own.
-        assert admin.http.patch(f"/api/v1/mcp-servers/{shared_id}", json={"name": name}).status_code == 200
-        model.answers(call(f"{name}__lend", title="Emma"), say("Done."))
-        assert reader.say("Lend it")["tool_calls"][0]["error"] is None
-        assert own.of("tools/call")
-        assert not shared.of("tools/call")
-        taken = person().http.post(
-            "/api/v1/mcp-servers", json={"name": name, "url": "https://example.com/mcp"}
-        )
-        assert (taken.status_code, taken.json()["error"]["code"]) == (409, "mcp_server_name_taken")
+        with sharing(admin, shared.url, name):
+            model.answers(call(f"{name}__lend", title="Emma"), say("Done."))
+            assert reader.say("Lend it")["tool_calls"][0]["error"] is None
+            assert own.of("tools/call")
+            assert not shared.of("tools/call")
+            taken = person().http.post(
+                "/api/v1/mcp-servers", json={"name": name, "url": "https://example.com/mcp"}
+            )
+            assert (taken.status_code, taken.json()["error"]["code"]) == (409, "mcp_server_name_taken")
 
 
 def test_what_a_server_says_of_its_tools_is_believed_only_where_it_is_trusted(

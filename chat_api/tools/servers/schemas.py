@@ -46,11 +46,10 @@ class NewServer(BaseModel):
 
 
 class ServerChange(BaseModel):
-    """What is left out stays as it is."""
+    """What is left out stays as it is; the name always does, for rules of agents name tools by it."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    name: _Name = ""
     url: _Url = ""
     auth: Auth = "none"
     header: _Header | None = None

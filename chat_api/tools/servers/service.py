@@ -76,11 +76,11 @@ class Desk:
                 server = await _changeable(session, by, server_id)
                 if expected is not None and expected != server.version:
                     raise McpServerChanged(server.version)
-                before = server.name, server.shared
+                was_shared = server.shared
                 self._apply(server, by, given)
                 # Before the next statement, which sends the change to the database.
                 self.rules.check(server, by)
-                if (server.name, server.shared) != before:
+                if server.shared and not was_shared:
                     await _check_name(session, server)
                 server.version += 1
                 server.updated_at = now()
