@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RemoteKeys:
-    """The keys at `url`, read every ten minutes, and where one is not known, once a minute at most.
+    """The keys at `url`, read every ten minutes, and where one is not known, once a minute at most besides.
 
     While the address does not answer, those of before are used.
     """
@@ -53,10 +53,12 @@ class RemoteKeys:
         return self._keys.get((kid, algorithm))
 
     async def renew(self) -> None:
-        """Read the keys again, unless that was done or tried a while ago."""
+        """Read the keys for one that is not known, unless that was done or tried a while ago."""
         async with self._reading:
-            if asyncio.get_running_loop().time() >= self._not_before:
-                await self._read()
+            time = asyncio.get_running_loop().time
+            if time() >= self._not_before:
+                done = await self._read()
+                self._not_before = time() + (_UNKNOWN_EVERY if done else _FAILED_EVERY)
 
     async def keep_forever(self) -> None:
         """Read the keys now and then, so that those go that the issuer has taken back."""
@@ -65,14 +67,13 @@ class RemoteKeys:
                 await self._read()
             await asyncio.sleep(_EVERY)
 
-    async def _read(self) -> None:
-        wait = _FAILED_EVERY
+    async def _read(self) -> bool:
         try:
             self._keys = _keys(json.loads(await self._fetch()))
-            wait = _UNKNOWN_EVERY
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             _log.warning("issuer_keys_not_read", reason=type(error).__name__)
-        self._not_before = asyncio.get_running_loop().time() + wait
+            return False
+        return True
 
     async def _fetch(self) -> bytes:
         """Raises httpx2.HTTPError, TimeoutError, and ValueError for an answer that is too large."""

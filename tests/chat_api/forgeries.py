@@ -16,13 +16,13 @@ from kit.tokens import KeyRing
 from mcp_server.scopes import ALL
 from tests.servers import SECRET
 
-__all__ = ["Mint", "forgeries", "genuine"]
+__all__ = ["Mint", "encode", "forgeries", "genuine", "hs256", "wrong_in_one_way"]
 
 Claims: TypeAlias = dict[str, Any]
 Sign: TypeAlias = Callable[[bytes], bytes]
 
 
-def _encode(part: Any) -> bytes:
+def encode(part: Any) -> bytes:
     raw = part if isinstance(part, bytes) else json.dumps(part).encode()
     return urlsafe_b64encode(raw).rstrip(b"=")
 
@@ -47,8 +47,8 @@ class Mint:
         head, body = _over(self.header, header), _over(self.claims, claims)
         if without:
             body = {name: value for name, value in self.claims.items() if name != without}
-        message = _encode(head) + b"." + _encode(body)
-        return (message + b"." + _encode((sign or self.sign)(message))).decode()
+        message = encode(head) + b"." + encode(body)
+        return (message + b"." + encode((sign or self.sign)(message))).decode()
 
 
 def _over(own: Claims, given: Any) -> Any:
@@ -57,24 +57,32 @@ def _over(own: Claims, given: Any) -> Any:
     return own | cast("Claims", given) if isinstance(given, dict) else given
 
 
-def genuine(keys: KeyRing, subject: str, audience: str) -> dict[str, Mint]:
+def genuine(keys: KeyRing, subject: str, audience: str, issuer: str = "turnlog") -> dict[str, Mint]:
+    """`issuer` is the name of the one that shares the secret."""
     issued = int(time.time())
     claims = {"iss": "turnlog", "aud": audience, "sub": subject, "iat": issued, "exp": issued + 600}
     claims["scope"] = ALL
     return {
-        "shared secret": Mint({"alg": "HS256", "typ": "JWT"}, claims, hs256(SECRET)),
+        "shared secret": Mint({"alg": "HS256", "typ": "JWT"}, claims | {"iss": issuer}, hs256(SECRET)),
         "built-in": Mint({"alg": "EdDSA", "typ": "JWT", "kid": keys.kid}, claims, keys.private.sign),
     }
 
 
-def forgeries(keys: KeyRing, subject: str, audience: str, other_audience: str) -> dict[str, str]:
+def forgeries(
+    keys: KeyRing, subject: str, audience: str, other_audience: str, issuer: str = "turnlog"
+) -> dict[str, str]:
     """By name. All are ASCII, as a header must be."""
     found: dict[str, str] = {}
-    for issuer, mint in genuine(keys, subject, audience).items():
-        made = {**_claims(mint, other_audience), **_headers(mint), **_broken(mint.token())}
-        found |= {f"{issuer}: {name}": token for name, token in made.items()}
-    shared, built_in = genuine(keys, subject, audience).values()
+    for name, mint in genuine(keys, subject, audience, issuer).items():
+        found |= wrong_in_one_way(name, mint, other_audience)
+    shared, built_in = genuine(keys, subject, audience, issuer).values()
     return found | _signatures(shared) | _confused(shared, keys) | _keys(built_in, keys)
+
+
+def wrong_in_one_way(issuer: str, mint: Mint, other_audience: str) -> dict[str, str]:
+    """Tokens of an issuer whose right ones `mint` makes."""
+    made = {**_claims(mint, other_audience), **_headers(mint), **_broken(mint.token())}
+    return {f"{issuer}: {name}": token for name, token in made.items()}
 
 
 def _claims(mint: Mint, other_audience: str) -> dict[str, str]:
@@ -101,7 +109,7 @@ def _claims(mint: Mint, other_audience: str) -> dict[str, str]:
 def _headers(mint: Mint) -> dict[str, str]:
     """Headers that ask for more than a signature."""
     own = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    jwk = {"kty": "OKP", "crv": "Ed25519", "x": _encode(own).decode()}
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": encode(own).decode()}
     added: dict[str, Claims] = {
         "crit": {"crit": ["exp"]},
         "crit unknown": {"crit": ["x"], "x": 1},
@@ -127,7 +135,8 @@ def _headers(mint: Mint) -> dict[str, str]:
         "PS256",
         "hs256",
     ):
-        added[f"alg {algorithm}"] = {"alg": algorithm}
+        if algorithm != mint.header["alg"]:
+            added[f"alg {algorithm}"] = {"alg": algorithm}
     odd: list[Any] = [None, 17, [], ["HS256", "EdDSA"], {}, True]
     for value in odd:
         added[f"alg is {value}"] = {"alg": value}
@@ -155,7 +164,7 @@ def _broken(token: str) -> dict[str, str]:
         "with the first bit changed": f"{head}.{body}.{flipped}{signature[1:]}",
         "with half a signature": f"{head}.{body}.{signature[:20]}",
         "with its parts exchanged": f"{body}.{head}.{signature}",
-        "with another subject": f"{head}.{_encode({'sub': 'admin'}).decode()}.{signature}",
+        "with another subject": f"{head}.{encode({'sub': 'admin'}).decode()}.{signature}",
         "in standard base64": f"{head}.{body}.{signature[:-2]}+/",
         "with a space in it": f"{head}. {body}.{signature}",
         "twice": f"{token} {token}",
