@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark memory readers chaos conformance clean
+.PHONY: up test check lock local-model benchmark memory readers chaos conformance escapes clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -38,6 +38,9 @@ chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 
 
 conformance: .venv/dev  ## the official MCP conformance suite against the tool server (half a minute; fetches it once)
 	@$(BIN)/python -m tests.conformance
+
+escapes: .venv/dev  ## ten thousand races of each kind between a use of a file and a swap for a link (a minute)
+	@RACES=10000 $(BIN)/pytest -n0 tests/mcp_server/test_file_races.py
 
 lock:  ## renew the lock files (needs uv)
 	$(LOCK) --extra embedded --extra local --group build -o requirements.lock

@@ -1,8 +1,9 @@
-"""What is swapped for a link while it is used: ten thousand attempts, and not one that follows it."""
+"""What is swapped for a link while it is used: RACES attempts of each kind, and not one that follows it."""
 
+import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,7 +19,8 @@ from tests.mcp_server.traps import ALICE, World, laid, unsynced
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="swaps by renameat2")
 
-RACES: Final = 10_000
+RACES: Final = int(os.environ.get("RACES", "1000"))
+_BOTH: Final = 5
 Attempt: TypeAlias = Callable[[int], set[int]]
 
 
@@ -73,22 +75,31 @@ def _change(folder: int) -> set[int]:
         return {folders.delete(folder, ("swap", "new.txt")).entry.size}
 
 
-ATTEMPTS: Final[dict[str, tuple[Attempt, int]]] = {
-    "read": (_read, 10_000),
-    "look": (_look, 4000),
-    "walk": (_walk, 4000),
-    "write and delete": (_change, 3000),
+ATTEMPTS: Final[dict[str, Attempt]] = {
+    "read": _read,
+    "look": _look,
+    "walk": _walk,
+    "write and delete": _change,
 }
+
+
+def _until_both(outcomes: dict[bool, int]) -> Iterator[None]:
+    """RACES times, and on until it was swapped between what is done one after the other, and was not."""
+    tries = 0
+    while tries < RACES or min(outcomes.values()) < _BOTH:
+        tries += 1
+        assert tries < 100 * RACES, outcomes
+        yield
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_a_folder_that_is_swapped_for_a_link_leads_nowhere(world: World, name: str) -> None:
     """A canary is longer than what there is in the folder itself."""
-    attempt, times = ATTEMPTS[name]
+    attempt = ATTEMPTS[name]
     before = world.outside()
     outcomes: dict[bool, int] = {True: 0, False: 0}
     with swapped(world.alice / "swap", world.alice / "swapped"):
-        for _ in range(times):
+        for _ in _until_both(outcomes):
             with folders.open_folder(world.root / "files", ALICE) as folder:
                 try:
                     assert attempt(folder) == {len("mine")}
@@ -96,21 +107,18 @@ def test_a_folder_that_is_swapped_for_a_link_leads_nowhere(world: World, name: s
                 except (folders.NothingThere, folders.PathRefused):
                     outcomes[False] += 1
     assert world.outside() == before
-    # Both happened, so that it was swapped between what is done one after the other, too.
-    assert min(outcomes.values()) > times / 50, outcomes
 
 
 def test_a_file_that_is_swapped_for_a_link_is_not_followed(world: World) -> None:
     outcomes: dict[bool, int] = {True: 0, False: 0}
     with swapped(world.alice / "inside/note.txt", world.alice / "file-link"):
-        for _ in range(RACES):
+        for _ in _until_both(outcomes):
             with folders.open_folder(world.root / "files", ALICE) as folder:
                 try:
                     assert folders.read(folder, ("inside", "note.txt")) == b"mine"
                     outcomes[True] += 1
                 except folders.PathRefused:
                     outcomes[False] += 1
-    assert min(outcomes.values()) > RACES / 100, outcomes
 
 
 async def test_no_tool_is_led_out_by_a_swap(world: World, connect: Connect) -> None:
@@ -118,12 +126,12 @@ async def test_no_tool_is_led_out_by_a_swap(world: World, connect: Connect) -> N
     answers: dict[bool, int] = {True: 0, False: 0}
     async with connect("alice") as client:
         with swapped(world.alice / "swap", world.alice / "swapped"):
-            for _ in range(100):
+            for _ in range(max(1, RACES // 40)):
                 async for refused, answer in _through(client, "swap"):
                     answers[refused] += 1
                     assert "CANARY" not in answer
     assert world.outside() == before
-    assert min(answers.values()) > 20, answers
+    assert min(answers.values()) > 0, answers
 
 
 async def _through(client: Client, folder: str) -> AsyncGenerator[tuple[bool, str]]:
@@ -145,7 +153,9 @@ def test_a_path_that_is_checked_first_does_lead_out_under_the_same_swaps(world: 
     """The control: to check and then to open is to lose, some of so many times."""
     path, led_out = world.alice / "swap/canary.txt", 0
     with swapped(world.alice / "swap", world.alice / "swapped"):
-        for _ in range(RACES):
+        for _ in range(100 * RACES):
             with suppress(OSError):  # resolve itself trips over a swap
                 led_out += path.resolve().is_relative_to(world.alice) and path.read_text() == "CANARY"
+            if led_out > _BOTH:
+                break
     assert led_out > 0
