@@ -47,18 +47,23 @@ class RemoteKeys:
         self._keys: Mapping[tuple[str, str], PublicKey] = {}
         self._reading: Final = asyncio.Lock()
         self._not_before = float("-inf")
+        self._were_read = False
 
     def find(self, kid: str, algorithm: str) -> PublicKey | None:
         """The key of this id, if it is one for this algorithm."""
         return self._keys.get((kid, algorithm))
 
-    async def renew(self) -> None:
+    async def renew(self, kid: str, algorithm: str) -> None:
         """Read the keys for one that is not known, unless that was done or tried a while ago."""
         async with self._reading:
             time = asyncio.get_running_loop().time
-            if time() >= self._not_before:
-                done = await self._read()
-                self._not_before = time() + (_UNKNOWN_EVERY if done else _FAILED_EVERY)
+            if self.find(kid, algorithm) is not None or time() < self._not_before:
+                return
+            first = not self._were_read
+            if not await self._read():
+                self._not_before = time() + _FAILED_EVERY
+            elif not first:
+                self._not_before = time() + _UNKNOWN_EVERY
 
     async def keep_forever(self) -> None:
         """Read the keys now and then, so that those go that the issuer has taken back."""
@@ -73,6 +78,7 @@ class RemoteKeys:
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             _log.warning("issuer_keys_not_read", reason=type(error).__name__)
             return False
+        self._were_read = True
         return True
 
     async def _fetch(self) -> bytes:

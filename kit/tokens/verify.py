@@ -33,6 +33,11 @@ class InvalidToken(Problem):
 class _UnknownKey(InvalidToken):
     """The token names a key that is not known; perhaps it is a new one."""
 
+    def __init__(self, kid: str, algorithm: str) -> None:
+        super().__init__("The token is signed by nobody that this server trusts.")
+        self.kid = kid
+        self.algorithm = algorithm
+
 
 class _Trust(NamedTuple):
     """A key, and what it may be used for. `kid` is empty for a secret."""
@@ -66,10 +71,10 @@ class Verifier:
         """
         try:
             return self.verify(token)
-        except _UnknownKey:
+        except _UnknownKey as unknown:
             await self.keys.renew()
             if self.remote is not None:
-                await self.remote.renew()
+                await self.remote.renew(unknown.kid, unknown.algorithm)
         return self.verify(token)
 
     def verify(self, token: str) -> Identity:
@@ -115,11 +120,11 @@ class Verifier:
                 return _Trust("", "HS256", self.secret, self.issuer)
             case {"alg": "EdDSA" | "RS256" | "ES256" as algorithm, "kid": str(kid)}:
                 found = self._key(kid, algorithm)
+                if found is None:
+                    raise _UnknownKey(kid, algorithm)
+                return found
             case _:
                 raise InvalidToken("The token is signed by nobody that this server trusts.")
-        if found is None:
-            raise _UnknownKey("The token is signed by nobody that this server trusts.")
-        return found
 
     def _key(self, kid: str, algorithm: str) -> _Trust | None:
         if algorithm == "EdDSA" and kid in self.keys.public:

@@ -266,3 +266,21 @@ def test_people_of_another_issuer_have_no_password_here(server: str, person: Any
 def test_nobody_is_nobody(http: httpx2.Client) -> None:
     assert http.get(f"{AUTH}/me").status_code == 401
     assert http.post(f"{AUTH}/logout-all").status_code == 401
+
+
+def test_a_flood_of_logins_is_told_to_wait_and_keeps_nobody_from_talking(alice: Someone, server: str) -> None:
+    def attempt(number: int) -> httpx2.Response:
+        with httpx2.Client(base_url=server, timeout=60, trust_env=False, verify=False) as http:
+            return Someone(http, f"nobody-{number}@example.com", "not it").log_in()
+
+    with ThreadPoolExecutor(100) as pool:
+        flood = [pool.submit(attempt, number) for number in range(300)]
+        said = [alice.say("Hello").status_code for _ in range(5)]
+        answers = [each.result() for each in flood]
+    assert said == [200] * 5
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert {answer.status_code for answer in answers} == {401, 503}
+    assert {(code_of(answer), answer.headers["Retry-After"]) for answer in refused} == {
+        ((503, "login_busy"), "2")
+    }
+    assert alice.log_in().status_code == 200
