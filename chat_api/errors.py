@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,7 +27,7 @@ class ErrorBody(BaseModel):
 class ErrorEnvelope(BaseModel):
     """What every error looks like."""
 
-    success: bool = False
+    success: Literal[False] = False
     data: None = None
     message: str
     error: ErrorBody

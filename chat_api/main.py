@@ -25,6 +25,7 @@ from chat_api.conversations import routes as conversation_routes
 from chat_api.errors import ErrorEnvelope, answer_errors, answer_to
 from chat_api.health import router as health_router
 from chat_api.middleware import Answers, BodyLimit
+from chat_api.openapi import TAGS, DescribedApi
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
@@ -105,10 +106,11 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
             gc.freeze()
             yield state
 
-    app = FastAPI(
+    app = DescribedApi(
         title="Turnlog",
         summary="A self-hosted agent backend where a turn is a log.",
         version=version("turnlog"),
+        openapi_tags=TAGS,
         lifespan=lifespan,
         middleware=_middleware(settings),
         responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},

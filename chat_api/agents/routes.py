@@ -13,6 +13,7 @@ from chat_api.agents.config import AgentConfig, ToolName
 from chat_api.agents.models import Agent
 from chat_api.agents.schemas import AgentChange, AgentList, AgentOut, AgentTools, NewAgent
 from chat_api.auth.dependencies import Caller
+from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import ToolOut
@@ -132,10 +133,10 @@ async def change_agent(
 @router.delete(f"{_PATH}/{{agent_id}}")
 async def delete_agent(
     caller: Caller, db: Database, expected: Expected, agent_id: UUID
-) -> dict[str, bool | str]:
+) -> Done:
     """Delete an agent with its versions. Its conversations stay."""
     await service.delete(db, caller.owner, agent_id, expected=expected)
-    return {"success": True, "message": "Agent deleted successfully"}
+    return Done(message="Agent deleted successfully")
 
 
 @router.get("/tools/{agent_id}", tags=["tools"])

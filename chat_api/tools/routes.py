@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from chat_api.auth.dependencies import Admin, Caller
+from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
 from chat_api.tools import service
 from chat_api.tools.bridge import ToolBridge
@@ -98,10 +99,10 @@ async def change_custom_tool(
 
 
 @router.delete(_ONE)
-async def remove_custom_tool(custom: Custom, tool_id: UUID) -> dict[str, bool | str]:
+async def remove_custom_tool(custom: Custom, tool_id: UUID) -> Done:
     """Remove a tool with all its versions."""
     await registry.remove(custom, tool_id)
-    return {"success": True, "message": "Tool removed successfully"}
+    return Done(message="Tool removed successfully")
 
 
 @router.get(f"{_ONE}/versions")

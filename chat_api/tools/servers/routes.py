@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from chat_api.auth.dependencies import Caller
+from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
 from chat_api.tools.servers import probing, service
 from chat_api.tools.servers.models import McpServer
@@ -107,11 +108,11 @@ async def change_server(
 
 
 @router.delete("/{server_id}")
-async def delete_server(caller: Caller, desk: Desk, others: Others, server_id: UUID) -> dict[str, bool | str]:
+async def delete_server(caller: Caller, desk: Desk, others: Others, server_id: UUID) -> Done:
     """Strike a server off; its tools are gone at once, here, and within two seconds elsewhere."""
     await desk.delete(caller, server_id)
     others.registry.expire()
-    return {"success": True, "message": "MCP server deleted successfully"}
+    return Done(message="MCP server deleted successfully")
 
 
 @router.post("/{server_id}/test")
