@@ -25,8 +25,10 @@ _AUTH: Final = "/api/v1/auth"
 
 
 @router.get("/.well-known/jwks.json")
-async def jwks(request: Request) -> dict[str, Any]:
+async def jwks(request: Request, response: Response) -> dict[str, Any]:
     """The keys that sign the built-in issuer's tokens (RFC 7517)."""
+    # Less than a new key is published before it signs.
+    response.headers["Cache-Control"] = "public, max-age=300"
     return cast("Verifier", request.state.verifier).keys.jwks()
 
 

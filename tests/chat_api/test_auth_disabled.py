@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from websockets.sync.client import connect
 
 from tests.chat_api.accounts import AUTH, Someone, code_of, someone
@@ -17,7 +20,7 @@ from tests.chat_api.replica import Gate, execute, fresh_database, in_thread, run
 from tests.chat_api.sockets import Talk, address, closing
 from tests.chat_api.streams import read_sse
 from tests.mcp_server.raw_http import NEW, request, send
-from tests.model_server import Hold, ModelServer, say, stream
+from tests.model_server import Hold, ModelServer, say, serve, stream
 from tests.servers import mcp_token
 
 USERS = "/api/v1/users"
@@ -133,6 +136,43 @@ def test_a_stream_that_is_open_ends_and_its_turn_is_cancelled(
     status = "SELECT status FROM runs WHERE user_id = %s"
     once(lambda: execute(database, status, owner) == [("cancelled",)])
     hold.open()
+
+
+def test_turns_in_line_are_cancelled_too(
+    root: Someone, alice: Someone, model: ModelServer, database: str
+) -> None:
+    gate = Gate()
+    model.answers(gate.before(say("Never.")))
+    path, wait = f"/api/{alice.user['user_id']}/chat", {"Prefer": "respond-async"}
+    begun = alice.http.post(path, json={"message": "Hello"}, headers=wait).json()["data"]
+    gate.wait()
+    more = {"message": "And", "conversation_id": begun["conversation_id"], "if_busy": "enqueue"}
+    assert alice.http.post(path, json=more, headers=wait).status_code == 202
+    disable(root, alice)
+    status = "SELECT status FROM runs WHERE user_id = %s"
+    once(lambda: execute(database, status, alice.user["id"]) == [("cancelled",)] * 2)
+    gate.open()
+
+
+def test_a_tool_call_under_way_ends(
+    root: Someone, database: str, person: MakePerson, model: ModelServer
+) -> None:
+    gate = Gate()
+    page = Starlette(routes=[Route("/slow", gate.before(PlainTextResponse("Never.")))])
+    with serve(page) as site, running_api(database, model.url, fetch_allow_hosts=site[7:]) as url:
+        dave = person(url)
+        dave.say("Hello")
+        [user] = root.http.get(USERS, params={"q": dave.name}).json()["users"]
+        headers = {"Authorization": f"Bearer {mcp_token(dave.name)}"}
+        fetch = request(NEW, "tools/call", name="fetch_page", arguments={"url": f"{site}/slow"})
+        with (
+            httpx2.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as http,
+            in_thread(lambda: send(http, NEW, fetch)) as waiting,
+        ):
+            gate.wait()
+            root.http.post(f"{USERS}/{user['id']}/disable")
+            assert code_of(waiting.result(5)) == DISABLED
+        gate.open()
 
 
 def test_who_waits_for_an_answer_waits_no_more(root: Someone, alice: Someone, model: ModelServer) -> None:
