@@ -3,10 +3,11 @@
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from chat_api.auth import accounts, sessions
 from chat_api.auth.dependencies import Account, Caller, Keeping
+from chat_api.auth.limits import for_logins
 from chat_api.auth.schemas import (
     AccountChange,
     Credentials,
@@ -22,6 +23,8 @@ from kit.tokens import Verifier
 router = APIRouter(tags=["auth"])
 
 _AUTH: Final = "/api/v1/auth"
+# What takes a password; a refresh token cannot be guessed.
+_LIMITED: Final = [Depends(for_logins)]
 
 
 @router.get("/.well-known/jwks.json")
@@ -32,7 +35,7 @@ async def jwks(request: Request, response: Response) -> dict[str, Any]:
     return cast("Verifier", request.state.verifier).keys.jwks()
 
 
-@router.post(f"{_AUTH}/register", status_code=HTTPStatus.ACCEPTED)
+@router.post(f"{_AUTH}/register", status_code=HTTPStatus.ACCEPTED, dependencies=_LIMITED)
 async def register(keeping: Keeping, body: NewAccount) -> Done:
     """Make an account; then log in. The first one is an admin's.
 
@@ -42,7 +45,7 @@ async def register(keeping: Keeping, body: NewAccount) -> Done:
     return Done(message="You can log in now, if this e-mail address had no account yet.")
 
 
-@router.post(f"{_AUTH}/login")
+@router.post(f"{_AUTH}/login", dependencies=_LIMITED)
 async def login(keeping: Keeping, body: Credentials, response: Response) -> Login:
     """Log in. The access token is good for ten minutes, the refresh token for the next ones."""
     _not_kept(response)
@@ -89,7 +92,7 @@ async def change_me(keeping: Keeping, caller: Account, body: AccountChange) -> U
     return UserOut.of(await accounts.change(keeping.db, caller.owner, changes))
 
 
-@router.post(f"{_AUTH}/change-password")
+@router.post(f"{_AUTH}/change-password", dependencies=_LIMITED)
 async def change_password(keeping: Keeping, caller: Account, body: PasswordChange) -> Done:
     """Choose another password, which ends all other logins."""
     await accounts.change_password(keeping, caller, body.current_password, body.new_password)

@@ -116,6 +116,19 @@ def test_who_is_not_signed_in_counts_by_address(database_url: str, model: ModelS
         assert [ask("192.0.2.2") for _ in range(3)] == [401, 401, 429]
 
 
+def test_logins_are_counted_by_address(database_url: str, model: ModelServer) -> None:
+    limits = LIMITED | {"rate_limit_auth": "3/hour"}
+    with running_api(database_url, model.url, **limits) as url, httpx2.Client(base_url=url) as http:
+
+        def log_in(address: str) -> int:
+            body = {"email": "ann@example.com", "password": "not the right one"}
+            headers = {"X-Forwarded-For": address}
+            return http.post("/api/v1/auth/login", json=body, headers=headers).status_code
+
+        assert [log_in("192.0.2.1") for _ in range(4)] == [401, 401, 401, 429]
+        assert log_in("192.0.2.2") == 401
+
+
 def test_a_person_has_so_many_turns_at_a_time(
     database_url: str, model: ModelServer, person: MakePerson
 ) -> None:
