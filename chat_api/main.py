@@ -21,6 +21,7 @@ from chat_api.auth.accounts import Accounts
 from chat_api.auth.limits import Limits, for_resources
 from chat_api.auth.passwords import Hasher
 from chat_api.auth.service import Delegation
+from chat_api.bodies import utf8_body
 from chat_api.conversations import routes as conversation_routes
 from chat_api.errors import ErrorEnvelope, answer_errors, answer_to
 from chat_api.health import router as health_router
@@ -61,7 +62,7 @@ from mcp_server.setup import deps_from, http_app, verifier_from
 __all__ = ["create_app"]
 
 _LARGEST_BODY: Final = 1024 * 1024
-_ROUTERS: Final = (chat_routes.router, socket_routes.router, auth_routes.router, health_router)
+_ROUTERS: Final = (chat_routes.router, auth_routes.router, health_router)
 _LIMITED: Final = (
     user_routes.router,
     api_key_routes.router,
@@ -116,9 +117,11 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
         responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
     )
     answer_errors(app)
+    app.include_router(socket_routes.router)
+    read = [Depends(utf8_body)]
     for router in _ROUTERS:
-        app.include_router(router)
-    limited = [Depends(for_resources)]
+        app.include_router(router, dependencies=read)
+    limited = [Depends(for_resources), *read]
     for router in _LIMITED:
         app.include_router(router, dependencies=limited)
     for router in _RESOURCES:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response
 from structlog.contextvars import bind_contextvars
 
@@ -24,27 +24,9 @@ from chat_api.runs.schemas import (
 from chat_api.runs.streaming import RunStream
 from chat_api.runs.wire import NDJSON, SSE, Wire
 from chat_api.runs.worker import Worker
-from kit.errors import Problem
 from kit.tokens import Identity
 
-
-class NotUtf8(Problem):
-    status = 400
-    code = "invalid_json"
-
-
-async def _utf8_body(request: Request) -> None:
-    """Refuse JSON in another encoding (RFC 8259, section 8.1), which Python's parser would guess."""
-    body = await request.body()
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise NotUtf8("The body is not JSON in UTF-8.") from error
-    if b"\x00" in body:
-        raise NotUtf8("The body is not JSON in UTF-8.")
-
-
-router = APIRouter(tags=["chat"], dependencies=[Depends(_utf8_body)])
+router = APIRouter(tags=["chat"])
 
 _Key: TypeAlias = Annotated[
     str | None,

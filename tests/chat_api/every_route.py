@@ -22,7 +22,7 @@ _JSON: Final = "application/json"
 class Operation:
     """A verb at a path. `places` are the ids that it takes, each as where it goes and its name.
 
-    `accepts` are the forms in which it answers.
+    `body` is a right one, `fields` what it may have; `accepts` are the forms in which it answers.
     """
 
     method: str
@@ -31,6 +31,7 @@ class Operation:
     slots: tuple[str, ...]
     places: tuple[tuple[str, str], ...]
     body: Mapping[str, Any] | None
+    fields: tuple[str, ...]
     accepts: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -121,6 +122,7 @@ def _operation(document: dict[str, Any], path: str, canonical: str, verb: str) -
         tuple(slots_of(path)),
         tuple(places),
         None if schema is None else schema.get("examples", [{}])[0],
+        tuple((schema or {}).get("properties", {})),
         tuple(succeeds.get("content", {_JSON: {}})),
     )
 
