@@ -131,9 +131,7 @@ async def change_agent(
 
 
 @router.delete(f"{_PATH}/{{agent_id}}")
-async def delete_agent(
-    caller: Caller, db: Database, expected: Expected, agent_id: UUID
-) -> Done:
+async def delete_agent(caller: Caller, db: Database, expected: Expected, agent_id: UUID) -> Done:
     """Delete an agent with its versions. Its conversations stay."""
     await service.delete(db, caller.owner, agent_id, expected=expected)
     return Done(message="Agent deleted successfully")
