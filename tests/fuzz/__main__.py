@@ -40,6 +40,8 @@ def main() -> int:
 def show(report: Report, seconds: float) -> None:
     print(f"{report.cases} cases of {len(report.operations)} operations in {seconds:.0f} s")
     print(f"fewest of one: {min(report.operations.values())}")
+    never = sorted(label for label in report.operations if not report.succeeded[label])
+    print(f"only refused: {', '.join(never) or 'none'}")
     for status, count in sorted(report.statuses.items()):
         print(f"{status:<6}{count:>8}")
     for kind, found in report.faults.items():

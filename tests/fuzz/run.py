@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import requests
@@ -39,6 +40,7 @@ class Report:
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter[int])
     operations: Counter[str] = field(default_factory=Counter[str])
+    succeeded: Counter[str] = field(default_factory=Counter[str])
     faults: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
@@ -87,6 +89,7 @@ def _sender(
         report.cases += 1
         report.operations[label] += 1
         report.statuses[status] += 1
+        report.succeeded[label] += status < HTTPStatus.BAD_REQUEST
         try:
             case.validate_response(response, checks=_CHECKS, headers=headers)
         except FailureGroup as group:
