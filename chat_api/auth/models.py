@@ -48,6 +48,11 @@ class User(Table, table=True):
 
 Index(EMAIL, col(User.email), unique=True)
 Index("users_disabled", col(User.id), postgresql_where=col(User.disabled_at).is_not(None))
+Index(
+    "users_tiers",
+    col(User.id),
+    postgresql_where=col(User.email).is_(None) & (col(User.tier) != "authenticated"),
+)
 
 
 def _belongs_to(target: str) -> Any:

@@ -1,7 +1,7 @@
 """Who is out, and what is to be looked at again: as the database has it, which tells when it changes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +21,8 @@ __all__ = ["CHANNEL", "Access", "AccountDisabled", "tell"]
 CHANNEL: Final = "turnlog_access"
 _EVERY: Final = 5.0
 _DISABLED: Final = text("SELECT id FROM users WHERE disabled_at IS NOT NULL")
+# Those of the built-in issuer have theirs in their tokens.
+_TIERS: Final = text("SELECT id, tier FROM users WHERE email IS NULL AND tier <> 'authenticated'")
 _log = structlog.get_logger(__name__)
 
 
@@ -37,7 +39,10 @@ async def tell(session: AsyncSession) -> None:
 
 
 class Access:
-    """People who are `disabled`, API keys, signing keys, and the visits of those who are in."""
+    """People who are `disabled`, API keys, signing keys, and the visits of those who are in.
+
+    `tiers` are those that admins gave to people of other issuers.
+    """
 
     def __init__(self, db: Db, keys: KeyRing, remote: RemoteKeys | None) -> None:
         self._db: Final = db
@@ -46,6 +51,7 @@ class Access:
         self.api_keys: Final = ApiKeys(db)
         self.visits: Final = Visits()
         self.disabled: frozenset[UUID] = frozenset()
+        self.tiers: Mapping[UUID, str] = {}
         self._looking: Final = asyncio.Lock()
         self._wake: Final = asyncio.Event()
         self._changed = asyncio.Event()
@@ -62,6 +68,7 @@ class Access:
             in_use = {visit.identity.key_id for visit in self.visits if visit.identity.key_id is not None}
             over = await self.api_keys.over(in_use)
             self._show_out(over)
+            self.tiers = {row.id: row.tier for row in await self._db.run(_TIERS, {})}
             await self.keys.read()
 
     def _show_out(self, over: set[UUID]) -> None:

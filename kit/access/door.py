@@ -1,6 +1,6 @@
 """Where people come in, with a token for one audience or with an API key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.access.access import Access, AccountDisabled
 from kit.access.api_keys import is_api_key
@@ -27,6 +27,9 @@ class Door:
             identity = await self.verifier.identify(word)
         if identity.owner in self.access.disabled:
             raise AccountDisabled
+        tier = self.access.tiers.get(identity.owner)
+        if tier is not None:
+            identity = replace(identity, claims={**identity.claims, "tier": tier})
         self.access.visits.enter(identity)
         return identity
 

@@ -47,6 +47,12 @@ def _extend_users() -> None:
     op.create_check_constraint("users_password", "users", "(email IS NULL) = (password_hash IS NULL)")
     op.create_index("users_email", "users", ["email"], unique=True)
     op.create_index("users_disabled", "users", ["id"], postgresql_where=sa.text("disabled_at IS NOT NULL"))
+    op.create_index(
+        "users_tiers",
+        "users",
+        ["id"],
+        postgresql_where=sa.text("email IS NULL AND tier <> 'authenticated'"),
+    )
 
 
 def _create_sessions() -> None:

@@ -168,6 +168,27 @@ def test_what_another_issuer_says_is_not_changed_here(root: Someone, person: Mak
     assert root.http.patch(path, json={"tier": "premium"}).json()["tier"] == "premium"
 
 
+def test_a_tier_counts_whoever_issues_the_tokens(
+    database_url: str, person: MakePerson, model: ModelServer
+) -> None:
+    def policy(http: httpx2.Client) -> str:
+        return http.get("/api/v1/runs").headers["RateLimit-Policy"]
+
+    with (
+        running_api(database_url, model.url, registration="open", rate_limit_enabled=True) as url,
+        someone(url) as root,
+    ):
+        bob = person(url)
+        bob.say("Hello")
+        plain = policy(bob.http)
+        assert policy(root.http) == plain
+        [user] = root.http.get(USERS, params={"q": bob.name}).json()["users"]
+        for account in (user["id"], root.user["id"]):
+            assert root.http.patch(f"{USERS}/{account}", json={"tier": "premium"}).status_code == 200
+        root.refresh()
+        assert policy(bob.http) == policy(root.http) != plain
+
+
 def test_a_user_that_there_is_not_is_not_found(root: Someone) -> None:
     path = f"{USERS}/{uuid4()}"
     asked = [("GET", "", None), ("PATCH", "", {"tier": "premium"}), ("POST", "/disable", None)]
