@@ -146,6 +146,31 @@ def deep(depth: int) -> dict[str, Any]:
     return schema
 
 
+def with_property(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"x": schema}}
+
+
+MISUSED: list[tuple[str, Any]] = [
+    ("exclusiveMinimum", True),
+    ("minimum", "x"),
+    ("minLength", -1),
+    ("title", 5),
+    ("uniqueItems", "yes"),
+    ("required", ["a", "a"]),
+    ("anyOf", []),
+    ("pattern", "("),
+    ("pattern", "a" * 5_000),
+    ("patternProperties", {"[": {}}),
+    ("$ref", "#/nope"),
+    ("$ref", "#/properties"),
+    ("$ref", "#nope"),
+]
+FINE: list[dict[str, Any]] = [
+    {"type": ["string", "null"], "pattern": r"^[\u4e00-\u9fff[]{1,9}$", "minLength": 1, "title": "X"},
+    {"type": "array", "items": {"$ref": "#/properties/x"}, "uniqueItems": True},
+    {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"$ref": "#/properties/x/anyOf/0"}]},
+    {"$defs": {"a/b": {"$anchor": "n"}}, "$ref": "#/properties/x/$defs/a~1b", "not": {"$ref": "#n"}},
+]
 HUGE = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(2_000)}}
 WRONG: dict[str, dict[str, Any]] = {
     "huge": HUGE,
@@ -155,6 +180,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "elsewhere": {"type": "object", "properties": {"x": {"$ref": "http://127.0.0.1/x"}}},
     "required what": {"type": "object", "required": "all"},
     "properties that are none": {"type": "object", "properties": {"x": 17}},
+    **{f"{word} as {value!r:.30}": with_property({word: value}) for word, value in MISUSED},
 }
 
 
@@ -168,6 +194,31 @@ def test_a_tool_whose_schema_no_model_takes_is_left_out_alone(
         told = admin.http.get(f"/api/v1/mcp-servers/{server_id}/tools").json()
     assert [each for each in offered if each.startswith("liar__")] == ["liar__read"]
     assert [each["reason"] for each in told["left_out"]] == ["schema"] * len(WRONG)
+
+
+def test_schemas_with_what_the_standard_has_are_offered(admin: Person) -> None:
+    """The control."""
+    listed = [tool(f"t{n}", inputSchema=with_property(schema)) for n, schema in enumerate(FINE)]
+    with lying(list=result(tools=listed)) as liar:
+        server_id = register(admin, liar.url, "liar")
+        told = admin.http.get(f"/api/v1/mcp-servers/{server_id}/tools").json()
+    assert [each["parameters"] for each in told["tools"]] == [each["inputSchema"] for each in listed]
+
+
+def test_a_number_that_is_infinite_here_is_not_sent_on(
+    admin: Person, model: ModelServer, honest: Foreign
+) -> None:
+    listed = tool("endless", inputSchema=with_property({"type": "number", "maximum": "1e999"}))
+
+    def answer(asked: dict[str, Any]) -> Response:
+        sound = result(tools=[listed, tool()])(asked)
+        assert isinstance(sound, Response)
+        return Response(bytes(sound.body).replace(b'"1e999"', b"1e999"), media_type="application/json")
+
+    with lying(list=answer) as liar:
+        listen(admin, honest, liar.url)
+        offered = assert_unharmed(admin, model, honest)
+    assert [each for each in offered if each.startswith("liar__")] == ["liar__read"]
 
 
 def test_names_of_any_kind_are_made_fit_and_kept_apart(

@@ -61,7 +61,7 @@ def offering(server: Server, listed: Iterable[McpTool], *, complete: bool) -> Of
     left_out: list[tuple[str, LeftOut]] = [] if complete else [("(and more)", "too_many")]
     room = MOST_CHARACTERS
     for tool in listed:
-        found = _found(server, tool, offers, room)
+        found = _found(server, tool, offers, room, unfit=len(left_out))
         if isinstance(found, Offer):
             offers[found.name] = found
             room -= found.size
@@ -70,11 +70,14 @@ def offering(server: Server, listed: Iterable[McpTool], *, complete: bool) -> Of
     return Offering(tuple(offers.values()), tuple(left_out))
 
 
-def _found(server: Server, tool: McpTool, offers: Mapping[str, Offer], room: int) -> Offer | LeftOut:
+def _found(
+    server: Server, tool: McpTool, offers: Mapping[str, Offer], room: int, *, unfit: int
+) -> Offer | LeftOut:
     name = tool_name(server.name, tool.name)
     if name is None or name in offers:
         return "name"
-    if len(offers) == MOST_TOOLS:
+    # It takes time to look at them, in which everybody waits.
+    if MOST_TOOLS in {len(offers), unfit}:
         return "too_many"
     if not is_usable(tool.input_schema):
         return "schema"
