@@ -5,29 +5,23 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from chat_api.auth.limits import Kind
-from kit.limits import Rate, parse_rate
+from kit.rates import Rate, is_rate, parse_rate
 from kit.settings import KitSettings
 
 __all__ = ["LimitSettings"]
 
 
-def _is_rate(words: str) -> str:
-    parse_rate(words)
-    return words
-
-
 class LimitSettings(KitSettings):
-    rate_limit_enabled: bool = Field(default=True, description="Whether requests are limited at all")
-    rate_limit_chat: Annotated[str, AfterValidator(_is_rate)] = Field(
+    rate_limit_chat: Annotated[str, AfterValidator(is_rate)] = Field(
         default="60/minute", description="Turns that one person may begin"
     )
-    rate_limit_create: Annotated[str, AfterValidator(_is_rate)] = Field(
+    rate_limit_create: Annotated[str, AfterValidator(is_rate)] = Field(
         default="120/minute", description="Other requests of one person that change something"
     )
-    rate_limit_read: Annotated[str, AfterValidator(_is_rate)] = Field(
+    rate_limit_read: Annotated[str, AfterValidator(is_rate)] = Field(
         default="600/minute", description="Requests of one person that change nothing"
     )
-    rate_limit_auth: Annotated[str, AfterValidator(_is_rate)] = Field(
+    rate_limit_auth: Annotated[str, AfterValidator(is_rate)] = Field(
         default="20/minute", description="Logins and the like from one address"
     )
     rate_limit_premium: float = Field(

@@ -57,7 +57,7 @@ from mcp_server.bearer import Bearer
 from mcp_server.custom.catalogue import CustomTools
 from mcp_server.icons import ICONS_PATH
 from mcp_server.server import ToolServer, create_server
-from mcp_server.setup import deps_from, http_app, verifier_from
+from mcp_server.setup import deps_from, http_app, limit_from, verifier_from
 
 __all__ = ["create_app"]
 
@@ -176,7 +176,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     guard, reach = verifier_from(settings, access), deps_from(settings, db, local=False)
     address = settings.public_address(settings.api_host, settings.api_port)
     server = create_server(reach, public_url=address)
-    mcp = http_app(server, settings, Bearer(guard, address))
+    mcp = http_app(server, settings, Bearer(guard, address, limit_from(settings, db)))
     await stack.enter_async_context(server.session_manager.run())
     others = OtherServers(db, Sealer(settings.provider_key_secret, settings.data_dir))
     stack.push_async_callback(others.close)

@@ -24,6 +24,8 @@ _SAFE: Final = {
     "Referrer-Policy": "no-referrer",
 }
 _SLOWEST_BODY: Final = 30.0
+_SLOWEST_LINE: Final = 10_000.0
+"""Bytes a second."""
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -81,15 +83,17 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         received = int(declared) if declared.isdecimal() and int(declared) > self.limit else 0
-        whole = False
+        whole, deadline = False, time.monotonic() + _SLOWEST_BODY
 
         async def receive_within_limit() -> Message:
-            nonlocal received, whole
+            nonlocal received, whole, deadline
             if received <= self.limit:
                 # After the body, one waits for the client to leave, which may take as long as it likes.
-                message = await receive() if whole else await _soon(receive)
+                message = await receive() if whole else await _before(deadline, receive)
                 whole = not message.get("more_body", False)
                 received += len(message.get("body", b""))
+                # A slow line is given the time that it takes, a trickle is not.
+                deadline += len(message.get("body", b"")) / _SLOWEST_LINE
                 if received <= self.limit:
                     return message
             raise HTTPException(413, headers={"Connection": "close"})
@@ -97,9 +101,9 @@ class BodyLimit:
         await self.app(scope, receive_within_limit, send)
 
 
-async def _soon(receive: Receive) -> Message:
+async def _before(deadline: float, receive: Receive) -> Message:
     try:
-        async with asyncio.timeout(_SLOWEST_BODY):
+        async with asyncio.timeout(deadline - time.monotonic()):
             return await receive()
     except TimeoutError as error:
         raise HTTPException(408, headers={"Connection": "close"}) from error

@@ -3,12 +3,11 @@
 A window begins with the first hit and ends by the database's clock, whatever the clocks of the replicas say.
 """
 
-import re
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Text, text
 from sqlmodel import Field, SQLModel
@@ -16,24 +15,23 @@ from sqlmodel import Field, SQLModel
 from kit.errors import Problem
 from kit.postgres import Db
 from kit.postgres.tables import timestamp
+from kit.rates import Rate
 
-__all__ = ["HIT", "Limiter", "Quota", "Rate", "RateHits", "TooManyRequests", "parse_rate"]
+__all__ = ["HIT", "Limiter", "Quota", "RateHits", "TooManyRequests", "key_of", "parameters"]
 
-_UNITS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-_RATE: Final = re.compile(r"(\d{1,9})\s*/\s*(?:(\d{1,5})\s*)?(second|minute|hour|day)s?")
 _MOST_REMEMBERED: Final = 10_000
 
 HIT: Final = """
     INSERT INTO rate_limits (key, hits, resets_at)
-    VALUES (:key, 1, now() + make_interval(secs => :seconds))
+    VALUES (:key, :cost, now() + make_interval(secs => :seconds))
     ON CONFLICT (key) DO UPDATE SET
         hits = CASE WHEN rate_limits.resets_at > now() AND rate_limits.resets_at <= excluded.resets_at
-            THEN least(rate_limits.hits, :amount) + 1 ELSE 1 END,
+            THEN least(rate_limits.hits, :amount) + :cost ELSE :cost END,
         resets_at = CASE WHEN rate_limits.resets_at > now() AND rate_limits.resets_at <= excluded.resets_at
             THEN rate_limits.resets_at ELSE excluded.resets_at END
     RETURNING hits, CAST(extract(epoch FROM resets_at - now()) AS float) AS resets_in
 """
-"""Counts one hit. A window that would end later than one that begins now is of a clock that was set back."""
+"""Counts hits. A window that would end later than one that begins now is of a clock that was set back."""
 
 _HIT: Final = text(HIT)
 _CLEAR: Final = text("DELETE FROM rate_limits WHERE resets_at < now() - interval '1 hour'")
@@ -50,22 +48,14 @@ class RateHits(SQLModel, table=True):
     resets_at: datetime = timestamp(default=False, index=True)
 
 
-class Rate(NamedTuple):
-    """So many hits in so many seconds."""
-
-    amount: int
-    seconds: int
-
-    def times(self, factor: float) -> "Rate":
-        return self._replace(amount=max(1, int(self.amount * factor)))
+def key_of(name: str, rate: Rate, whose: str) -> str:
+    """What is counted under: another rate, as of another tier, has a count of its own."""
+    return f"{name}:{rate.amount}/{rate.seconds}:{whose}"
 
 
-def parse_rate(words: str) -> Rate:
-    """The rate in words such as `60/minute` or `5/10 seconds`. Raises ValueError."""
-    found = _RATE.fullmatch(words.strip().lower())
-    if found is None or not int(found[1]) or found[2] == "0":
-        raise ValueError("write it like 60/minute, 5/10 seconds or 1000/day")
-    return Rate(int(found[1]), int(found[2] or 1) * _UNITS[found[3]])
+def parameters(key: str, rate: Rate, *, cost: int = 1) -> dict[str, Any]:
+    """Those of HIT."""
+    return {"key": key, "seconds": rate.seconds, "amount": rate.amount, "cost": cost}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +95,32 @@ class Limiter:
 
     db: Db
     _spent: dict[str, float] = field(default_factory=dict[str, float])
+    _taken: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
 
     async def hit(self, name: str, rate: Rate, whose: str) -> Quota:
         """Count one. Raises TooManyRequests where `whose` have no more."""
-        key = f"{name}:{whose}"
+        key = key_of(name, rate, whose)
         self.refuse_spent(name, rate, key)
-        [row] = await self.db.run(_HIT, {"key": key, "seconds": rate.seconds, "amount": rate.amount})
+        [row] = await self.db.run(_HIT, parameters(key, rate))
         return self.judge(name, rate, key, hits=row.hits, left=row.resets_in)
+
+    async def hit_often(self, name: str, rate: Rate, whose: str, *, at_once: int) -> None:
+        """Count one, of which `at_once` are taken together, so that few of them cost a query.
+
+        Never more than the rate are let through; those that a process has taken and not used are lost.
+        Raises TooManyRequests.
+        """
+        key, now = key_of(name, rate, whose), time.monotonic()
+        left, until = self._taken.get(key, (0, 0.0))
+        if not left or now >= until:
+            self.refuse_spent(name, rate, key)
+            [row] = await self.db.run(_HIT, parameters(key, rate, cost=at_once))
+            before = row.hits - at_once
+            self.judge(name, rate, key, hits=before + 1, left=row.resets_in)
+            left, until = min(at_once, rate.amount - before), now + row.resets_in
+            if len(self._taken) >= _MOST_REMEMBERED:
+                self._taken.clear()
+        self._taken[key] = left - 1, until
 
     def refuse_spent(self, name: str, rate: Rate, key: str) -> None:
         """Raises TooManyRequests where it is known that there are no more."""

@@ -4,10 +4,10 @@ RFC 6750 for the challenges, RFC 9728 for the metadata, and for both the authori
 specification (2026-07-28 and 2025-11-25).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -20,12 +20,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kit.ids import owner_id
+from kit.limits import TooManyRequests
 from kit.postgres.errors import AWAY
 from mcp_server.refusals import id_of, refusal
 from mcp_server.scopes import READ, WRITE
 
-__all__ = ["Bearer", "BearerDoor", "Permits"]
+__all__ = ["Bearer", "BearerDoor", "Limit", "Permits"]
 
+Limit: TypeAlias = Callable[[str], Awaitable[None]]
 _READING: Final = (READ,)
 _WRITING: Final = (READ, WRITE)
 _SCHEME: Final = "bearer "
@@ -38,11 +41,13 @@ _TOO_LITTLE: Final = "The token does not allow that; get one with the scope {}."
 class Bearer:
     """What the door at `public_url`/mcp asks for: a token that `verifier` accepts."""
 
-    def __init__(self, verifier: TokenVerifier, public_url: str) -> None:
+    def __init__(self, verifier: TokenVerifier, public_url: str, limit: Limit | None = None) -> None:
+        """`limit` counts a request of a person, and raises TooManyRequests."""
         # Validated from text: an address that is made as a URL first gets a slash that is not its own.
         addresses = {"resource": f"{public_url}/mcp", "authorization_servers": [public_url]}
         metadata = ProtectedResourceMetadata.model_validate(addresses)
         self._verifier: Final = verifier
+        self._limit: Final = limit
         self._metadata_url: Final = str(build_resource_metadata_url(metadata.resource))
         self.routes: Final[list[Route]] = create_protected_resource_routes(
             metadata.resource, metadata.authorization_servers, scopes_supported=list(_WRITING)
@@ -64,6 +69,21 @@ class Bearer:
     async def _accepted(self, sent: Sequence[str]) -> AccessToken | None:
         # With two of them, what stands before this server may have looked at the other one.
         return await self._verifier.verify_token(sent[0][len(_SCHEME) :].strip()) if len(sent) == 1 else None
+
+    async def refusal(self, user: AuthenticatedUser) -> JSONResponse | None:
+        """The answer to somebody who has asked too often."""
+        if self._limit is None:
+            return None
+        access = user.access_token
+        try:
+            await self._limit(owner_id(str((access.claims or {})["iss"]), str(access.subject)).hex)
+        except TooManyRequests as problem:
+            answer = refusal(HTTPStatus.TOO_MANY_REQUESTS, INVALID_REQUEST, problem.message)
+            answer.headers.update(problem.headers)
+            return answer
+        except AWAY:
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, INTERNAL_ERROR, _AWAY)
+        return None
 
     def _unauthorized(self, words: str, **told: str) -> JSONResponse:
         return self._challenge(HTTPStatus.UNAUTHORIZED, words, None, **told, scope=READ)
@@ -93,8 +113,9 @@ class BearerDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         user = await self.bearer.user(Headers(scope=scope))
-        if isinstance(user, JSONResponse):
-            await user(scope, receive, send)
+        refused = user if isinstance(user, JSONResponse) else await self.bearer.refusal(user)
+        if refused is not None:
+            await refused(scope, receive, send)
             return
         scope["user"] = user
         before = auth_context_var.set(user)

@@ -1,5 +1,7 @@
 """What takes time by itself and is begun first: the embedded database starts while the rest is imported."""
 
+import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,6 +23,8 @@ def begin() -> tuple[McpSettings, Database]:
         return settings, lambda: named
     # Here and not in the thread: two threads that import the same may meet half of a module.
     load_embedded()
+    # Who ends us now ends by the way that stops what was started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with_starting = ThreadPoolExecutor(1, thread_name_prefix="postgres")
     starting = with_starting.submit(embedded_url, settings.data_dir)
     with_starting.shutdown(wait=False)

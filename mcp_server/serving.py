@@ -23,7 +23,7 @@ from mcp_server.opening import Database
 from mcp_server.refusals import refusal
 from mcp_server.server import create_server
 from mcp_server.settings import McpSettings
-from mcp_server.setup import deps_from, http_app, verifier_from
+from mcp_server.setup import deps_from, http_app, limit_from, verifier_from
 
 __all__ = ["serve_http", "serve_stdio"]
 
@@ -65,7 +65,7 @@ async def _http(settings: McpSettings, database: Database, host: str, port: int,
         if not no_auth:
             access = await open_access(settings, db)
             await stack.enter_async_context(following(access, url))
-            bearer = Bearer(verifier_from(settings, access), public_url)
+            bearer = Bearer(verifier_from(settings, access), public_url, limit_from(settings, db))
         app = http_app(create_server(deps, public_url=public_url), settings, bearer)
         leashed = Leashed(app, answer=_ended)
         config = uvicorn.Config(

@@ -1,12 +1,13 @@
 """Settings of the tool server, beside those of `kit`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import AfterValidator, Field, HttpUrl, field_validator
 from tzlocal import get_localzone_name
 
+from kit.rates import is_rate
 from kit.settings import KitSettings
 
 
@@ -51,6 +52,10 @@ class McpSettings(KitSettings):
             raise ValueError("no such time zone; write it like Europe/Berlin") from error
         return value
 
+    rate_limit_enabled: bool = Field(default=True, description="Whether requests are limited at all")
+    rate_limit_mcp: Annotated[str, AfterValidator(is_rate)] = Field(
+        default="600/minute", description="Requests of one person to the MCP endpoint"
+    )
     public_url: HttpUrl | None = Field(
         default=None, description="Address that clients know this server by; unset: the one it listens on"
     )

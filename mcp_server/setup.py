@@ -8,9 +8,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from kit.access import Access, open_door
+from kit.limits import Limiter
 from kit.postgres import Db
+from kit.rates import parse_rate
 from mcp_server.auth import JwtVerifier
-from mcp_server.bearer import Bearer, BearerDoor, Permits
+from mcp_server.bearer import Bearer, BearerDoor, Limit, Permits
 from mcp_server.context import Deps, SearchConfig
 from mcp_server.custom.catalogue import CustomTools
 from mcp_server.http_checks import HttpChecks
@@ -19,8 +21,10 @@ from mcp_server.server import ToolServer
 from mcp_server.settings import McpSettings
 from mcp_server.tools import BUILT_IN
 
-__all__ = ["deps_from", "http_app", "names_of_tools", "verifier_from"]
+__all__ = ["deps_from", "http_app", "limit_from", "names_of_tools", "verifier_from"]
 
+# In so many steps a limit is taken, each of which costs a query.
+_AT_ONCE: Final = 30
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -44,6 +48,18 @@ def names_of_tools() -> frozenset[str]:
 
 def verifier_from(settings: McpSettings, access: Access) -> JwtVerifier:
     return JwtVerifier(open_door(settings, access, settings.mcp_audience))
+
+
+def limit_from(settings: McpSettings, db: Db) -> Limit | None:
+    """What counts the requests of each person, if they are limited."""
+    if not settings.rate_limit_enabled:
+        return None
+    limiter, rate = Limiter(db), parse_rate(settings.rate_limit_mcp)
+
+    async def limit(whose: str) -> None:
+        await limiter.hit_often("mcp", rate, whose, at_once=max(1, rate.amount // _AT_ONCE))
+
+    return limit
 
 
 def http_app(server: ToolServer, settings: McpSettings, bearer: Bearer | None) -> Starlette:

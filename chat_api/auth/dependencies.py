@@ -4,6 +4,7 @@ from typing import Annotated, Final, TypeAlias, cast
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from chat_api.auth.accounts import Accounts
 from chat_api.auth.errors import LoginNeeded, NotAdmin, NotSignedIn, NotYourPath
@@ -31,6 +32,7 @@ _Also: TypeAlias = Annotated[HTTPAuthorizationCredentials | None, Depends(_api_k
 
 async def _enter(request: Request, word: str) -> Identity:
     identity = await cast("Door", request.state.door).identify(word)
+    bind_contextvars(user_id=str(identity.owner))
     identity.require("read" if request.method in _READING else "write")
     return identity
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, Literal, TypeAlias, cast
 
 from fastapi import Request
 from fastapi.security.utils import get_authorization_scheme_param
 
 from kit.access import Door
-from kit.limits import Limiter, Quota, Rate
+from kit.limits import Limiter, Quota
+from kit.rates import Rate
 from kit.tokens import Identity, InvalidToken
 
 __all__ = ["Kind", "Limits", "for_logins", "for_resources", "tell"]
@@ -54,7 +56,16 @@ async def _hit(request: Request, kind: Kind, identity: Identity | None) -> None:
 
 
 def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+    """Where a request comes from: of IPv6 the network, in which one person has as many as they like."""
+    try:
+        address = ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((int(address), 64), strict=False))
 
 
 async def for_logins(request: Request) -> None:

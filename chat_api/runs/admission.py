@@ -1,15 +1,19 @@
 """Who may begin another turn: how often, how many at a time, how many tokens a day."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import text
 
 from chat_api.auth.limits import Limits
 from kit.errors import Problem
 from kit.ids import first_id
-from kit.limits import HIT, Quota
+from kit.limits import HIT, Quota, key_of, parameters
 from kit.postgres.tables import now
 from kit.tokens import Identity
 
@@ -63,29 +67,40 @@ class Admission:
     limits: Limits
     most_live: int
     tokens: int | None
+    _beginning: Counter[UUID] = field(default_factory=Counter[UUID])
 
-    async def admit(self, identity: Identity, key: str | None) -> Quota:
-        """Count a turn; one that is sent again with its `key` is let in however many there are.
+    @asynccontextmanager
+    async def admit(self, identity: Identity, key: str | None) -> AsyncGenerator[Quota]:
+        """Count a turn, which is to begin within the context.
 
-        Raises TooManyRequests, TooManyTurns, BudgetSpent.
+        One that is sent again with its `key` is let in however many there are. Raises TooManyRequests,
+        TooManyTurns, BudgetSpent.
         """
+        quota = await self._count(identity, key)
+        self._beginning[identity.owner] += 1
+        try:
+            yield quota
+        finally:
+            self._beginning[identity.owner] -= 1
+            if not self._beginning[identity.owner]:
+                del self._beginning[identity.owner]
+
+    async def _count(self, identity: Identity, key: str | None) -> Quota:
         limiter, rate = self.limits.limiter, self.limits.of("chat", identity)
-        whose = f"chat:{identity.owner.hex}"
+        whose = key_of("chat", rate, identity.owner.hex)
         limiter.refuse_spent("chat", rate, whose)
-        parameters: dict[str, Any] = {
-            "key": whose,
-            "seconds": rate.seconds,
-            "amount": rate.amount,
+        asked: dict[str, Any] = parameters(whose, rate) | {
             "user_id": identity.owner,
             "counted": self.tokens is not None,
             "since": first_id(now() - _DAY),
             "sent": key,
         }
-        [row] = await limiter.db.run(_ADMIT, parameters)
+        [row] = await limiter.db.run(_ADMIT, asked)
         quota = limiter.judge("chat", rate, whose, hits=row.hits, left=row.resets_in)
         if row.known:
             return quota
-        if row.live >= self.most_live:
+        # With those that are let in here and are not in the database yet.
+        if row.live + self._beginning[identity.owner] >= self.most_live:
             raise TooManyTurns(self.most_live)
         if self.tokens is not None and row.tokens >= self.tokens:
             raise BudgetSpent(self.tokens)

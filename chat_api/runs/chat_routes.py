@@ -88,9 +88,10 @@ async def _chat(
     wire: Wire | None,
     prefer: str,
 ) -> Response | ChatResponse:
-    if worker.deps.admission is not None:
-        tell(request, await worker.deps.admission.admit(caller, key))
-    started, drive = await service.start(worker, caller, body, key)
+    async with service.admitted(worker, caller, key) as quota:
+        if quota is not None:
+            tell(request, quota)
+        started, drive = await service.start(worker, caller, body, key)
     bind_contextvars(run_id=str(started.run_id))
     ids = {"X-Run-ID": str(started.run_id), "X-Conversation-ID": str(started.conversation_id)}
     if wire is not None:

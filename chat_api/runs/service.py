@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -27,11 +28,22 @@ from chat_api.runs.lease import Claim
 from chat_api.runs.models import FINAL, Run
 from chat_api.runs.schemas import ChatRequest
 from chat_api.runs.worker import Drive, Worker
+from kit.limits import Quota
 from kit.postgres import Db
 from kit.postgres.tables import now
 from kit.tokens import Identity
 
-__all__ = ["TurnResult", "answer_of", "cancel", "decide", "follow", "get_owned", "list_runs", "start"]
+__all__ = [
+    "TurnResult",
+    "admitted",
+    "answer_of",
+    "cancel",
+    "decide",
+    "follow",
+    "get_owned",
+    "list_runs",
+    "start",
+]
 
 HEARTBEAT_SECONDS: Final = 15.0
 _PATIENCE: Final = 10.0
@@ -47,6 +59,14 @@ class TurnResult:
     tool_calls: list[dict[str, Any]]
     usage: dict[str, Any]
     finished_at: datetime
+
+
+def admitted(
+    worker: Worker, identity: Identity, key: str | None
+) -> AbstractAsyncContextManager[Quota | None]:
+    """Where a turn may begin, and what is left of them. Raises what `Admission.admit` raises."""
+    admission = worker.deps.admission
+    return nullcontext() if admission is None else admission.admit(identity, key)
 
 
 async def start(

@@ -201,9 +201,9 @@ class Connection:
         await self._line.say(type=type_, **{"id": None, **named})
 
     async def _chat(self, message: Chat) -> None:
-        if self._worker.deps.admission is not None:
-            await self._worker.deps.admission.admit(self._identity, message.idempotency_key)
-        started, _ = await service.start(self._worker, self._identity, message, message.idempotency_key)
+        key = message.idempotency_key
+        async with service.admitted(self._worker, self._identity, key):
+            started, _ = await service.start(self._worker, self._identity, message, key)
         run_id = started.run_id
         if message.on_disconnect == "cancel":
             self._bound.add(run_id)

@@ -34,11 +34,13 @@ def replica_process(database_url: str, model_url: str, **settings: str) -> Gener
 
 
 @contextmanager
-def tool_server_process(database_url: str, port: int | None = None) -> Generator[tuple[str, Process]]:
+def tool_server_process(
+    database_url: str, port: int | None = None, **settings: str
+) -> Generator[tuple[str, Process]]:
     """`turnlog-mcp --http`: the address of its endpoint and its process."""
     port = port or free_port()
     command = [script("turnlog-mcp"), "--http", "--port", str(port)]
-    with _running(command, port, _METADATA, database_url, {}) as process:
+    with _running(command, port, _METADATA, database_url, settings) as process:
         yield f"http://127.0.0.1:{port}/mcp", process
 
 

@@ -1,15 +1,19 @@
 """How much one person may ask for, on all replicas together."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from tests.chat_api.conftest import MakePerson
+from tests.chat_api.processes import tool_server_process
 from tests.chat_api.replica import Gate, execute, running_api
 from tests.chat_api.sockets import talking
+from tests.mcp_server import raw_http
 from tests.model_server import ModelServer, say
+from tests.servers import Person, mcp_token
 
 LIMITED: dict[str, Any] = {"rate_limit_enabled": True}
 
@@ -17,6 +21,10 @@ LIMITED: dict[str, Any] = {"rate_limit_enabled": True}
 def statuses(responses: list[httpx2.Response]) -> dict[int, int]:
     found = [response.status_code for response in responses]
     return {status: found.count(status) for status in set(found)}
+
+
+def runs(somebody: Person) -> httpx2.Response:
+    return somebody.http.get("/api/v1/runs")
 
 
 def test_two_replicas_let_through_exactly_the_limit_together(
@@ -29,7 +37,7 @@ def test_two_replicas_let_through_exactly_the_limit_together(
         ThreadPoolExecutor(16) as pool,
     ):
         people = [person(url, name="ann") for url in (one, two)] * 60
-        answers = list(pool.map(lambda each: each.http.get("/api/v1/runs"), people))
+        answers = list(pool.map(runs, people))
         assert statuses(answers) == {200: 50, 429: 70}
         assert person(one, name="bob").http.get("/api/v1/runs").status_code == 200
 
@@ -114,6 +122,76 @@ def test_who_is_not_signed_in_counts_by_address(database_url: str, model: ModelS
         assert [ask("192.0.2.1") for _ in range(4)] == [401, 401, 429, 429]
         # The proxy beside us is believed: the next address has its own.
         assert [ask("192.0.2.2") for _ in range(3)] == [401, 401, 429]
+
+
+def test_an_address_of_ipv6_counts_with_its_network(database_url: str, model: ModelServer) -> None:
+    limits = LIMITED | {"rate_limit_auth": "2/hour"}
+    with running_api(database_url, model.url, **limits) as url, httpx2.Client(base_url=url) as http:
+
+        def log_in(address: str) -> int:
+            body = {"email": "ann@example.com", "password": "not the right one"}
+            headers = {"X-Forwarded-For": address}
+            return http.post("/api/v1/auth/login", json=body, headers=headers).status_code
+
+        network = [f"2001:db8:1:2::{host:x}" for host in range(1, 4)]
+        assert [log_in(address) for address in network] == [401, 401, 429]
+        assert log_in("2001:db8:1:3::1") == 401
+        assert [log_in(address) for address in ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1")] == [
+            401,
+            401,
+            429,
+        ]
+        assert log_in("x" * 5000) == 401
+
+
+@pytest.mark.parametrize("amount", [3, 60])
+def test_calls_of_tools_are_limited_at_both_doors(
+    database_url: str, model: ModelServer, tmp_path: Path, amount: int
+) -> None:
+    limits = {"rate_limit_mcp": f"{amount}/hour"}
+    headers = {"Authorization": f"Bearer {mcp_token('ann')}"}
+    message = raw_http.request(raw_http.OLD, "tools/list")
+    with (
+        running_api(database_url, model.url, **LIMITED, **limits) as url,
+        tool_server_process(database_url, RATE_LIMIT_MCP=f"{amount}/hour") as (other, _),
+    ):
+        found: list[httpx2.Response] = []
+        for address in (url, other.removesuffix("/mcp")):
+            with httpx2.Client(base_url=address, headers=headers, trust_env=False) as http:
+                found += [raw_http.send(http, raw_http.OLD, message) for _ in range(amount)]
+    refused = [response for response in found if response.status_code == 429]
+    allowed = len(found) - len(refused)
+    # What one server has taken at once and not used is lost to the other.
+    assert amount - amount // 30 <= allowed <= amount
+    assert int(refused[0].headers["Retry-After"]) > 3000
+    assert "too often" in refused[0].json()["error"]["message"]
+
+
+def test_turns_begun_together_are_not_more_than_there_may_be(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    gate = Gate()
+    model.script = gate.before(say("Well."))
+    with (
+        running_api(database_url, model.url, **LIMITED, max_turns_per_user=3) as url,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        ann = person(url)
+        path, later = f"/api/{ann.name}/chat", {"Prefer": "respond-async"}
+        begin = [pool.submit(ann.http.post, path, json={"message": "Hi"}, headers=later) for _ in range(24)]
+        answers = [each.result() for each in begin]
+        gate.open()
+    assert statuses(answers)[202] <= 3
+
+
+def test_another_tier_has_a_count_of_its_own(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    limits = LIMITED | {"rate_limit_read": "2/hour", "rate_limit_premium": 2}
+    with running_api(database_url, model.url, **limits) as url:
+        plain, rich = person(url, name="ann"), person(url, name="ann", tier="premium")
+        assert statuses([plain.http.get("/api/v1/runs") for _ in range(3)]) == {200: 2, 429: 1}
+        assert statuses([rich.http.get("/api/v1/runs") for _ in range(5)]) == {200: 4, 429: 1}
 
 
 def test_logins_are_counted_by_address(database_url: str, model: ModelServer) -> None:

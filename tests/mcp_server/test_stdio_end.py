@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,3 +140,21 @@ def test_it_needs_nothing_but_a_home(tmp_path: Path) -> None:
         _end_input(process)
         assert process.wait(_PATIENCE) == 0
     assert answer["result"]["structuredContent"]["title"] == "Buy milk"
+
+
+def test_a_start_that_is_broken_off_leaves_no_database_behind(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
+    command = [str(BIN / "turnlog-mcp")]
+    # The first start makes the database, which takes its time; the second only starts it.
+    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, timeout=120)
+    pid_file = tmp_path / "postgres/postmaster.pid"
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+        while not (pid_file.exists() and (lines := pid_file.read_text().split())):
+            assert process.poll() is None
+        postmaster = int(lines[0])
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{postmaster}").exists():
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.05)
