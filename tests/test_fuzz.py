@@ -10,9 +10,9 @@ from fastapi import Response
 
 from chat_api.main import create_app
 from tests.chat_api.replica import fresh_database, settings_for
-from tests.fuzz.people import Crowd, gather
+from tests.fuzz.people import Crowd, answer, gather
 from tests.fuzz.run import fuzz
-from tests.model_server import say, serve, serve_model
+from tests.model_server import serve, serve_model
 
 SEED = 17
 
@@ -21,7 +21,7 @@ SEED = 17
 def crowd(postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Crowd]:
     folder: Path = tmp_path_factory.mktemp("data")
     with fresh_database(postgres_url, template) as database_url, serve_model() as model:
-        model.script = lambda _: say("Hello.")
+        model.script = answer
         settings = settings_for(
             database_url, model.url, data_dir=folder, custom_tools=True, registration="open"
         )

@@ -11,9 +11,9 @@ import httpx2
 
 from kit.postgres import embedded_url, migrate
 from tests.chat_api.replica import running_api
-from tests.fuzz.people import gather
+from tests.fuzz.people import answer, gather
 from tests.fuzz.run import Report, fuzz
-from tests.model_server import say, serve_model
+from tests.model_server import serve_model
 
 _SHOWN = 3
 
@@ -26,7 +26,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="turnlog-fuzz-") as folder, serve_model() as model:
         url = embedded_url(Path(folder) / "database")
         migrate(url)
-        model.script = lambda _: say("Hello.")
+        model.script = answer
         with (
             running_api(url, model.url, data_dir=Path(folder), registration="open", custom_tools=True) as api,
             gather(api) as crowd,

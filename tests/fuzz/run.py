@@ -82,7 +82,7 @@ def _sender(
 ) -> Callable[[Any, bool, str], None]:
     def send(case: Any, real: bool, accept: str) -> None:
         if real:
-            case.path_parameters = crowd.things_for(case.method, case.path)
+            crowd.make_real(case)
         headers = {**crowd.headers(case.path), "Accept": accept}
         response = case.call(base_url=crowd.base_url, session=session, headers=headers, timeout=60)
         status = response.status_code
