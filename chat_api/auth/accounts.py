@@ -117,10 +117,10 @@ async def login(accounts: Accounts, email: str, password: str) -> Granted:
     """Raises WrongCredentials, AccountDisabled to who has the right password, LoginBusy."""
     async with accounts.db() as session:
         user = await session.scalar(select(User).where(col(User.email) == email))
-    if not await accounts.hasher.matches(password, None if user is None else user.password_hash):
+    kept = None if user is None else user.password_hash
+    matches = await accounts.hasher.matches(password, kept)
+    if user is None or kept is None or not matches:
         raise WrongCredentials
-    assert user is not None  # noqa: S101
-    kept = user.password_hash or ""
     newer = await accounts.hasher.derive(password) if passwords.is_outdated(kept) else kept
     async with accounts.db.begin() as session:
         # The password may have been changed while it was compared, which ends all that follows from it.

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def accept(password: str, email: str) -> str:
-    """The password as it is kept, in Unicode's form NFC. Raises WeakPassword."""
+    """The password in Unicode's form NFC, in which it is kept and counted. Raises WeakPassword."""
     password = unicodedata.normalize("NFC", password)
     if not SHORTEST <= len(password) <= LONGEST:
         raise WeakPassword(f"Choose a password of {SHORTEST} to {LONGEST} characters.")
@@ -52,15 +52,19 @@ def derive(password: str) -> str:
     kdf = Argon2id(
         salt=os.urandom(16), length=32, iterations=_ITERATIONS, lanes=_LANES, memory_cost=_KIBIBYTES
     )
-    return kdf.derive_phc_encoded(password.encode())
+    return kdf.derive_phc_encoded(_bytes(password))
 
 
 def matches(password: str, kept: str) -> bool:
     try:
-        Argon2id.verify_phc_encoded(unicodedata.normalize("NFC", password).encode(), kept)
+        Argon2id.verify_phc_encoded(_bytes(password), kept)
     except InvalidKey:
         return False
     return True
+
+
+def _bytes(password: str) -> bytes:
+    return unicodedata.normalize("NFC", password).encode()
 
 
 def is_outdated(kept: str) -> bool:
