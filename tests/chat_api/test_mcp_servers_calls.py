@@ -40,6 +40,20 @@ SAMPLING: dict[str, Any] = {
 }
 WORDS = {"content": [{"type": "text", "text": "Read."}]}
 REDOS = {"type": "object", "properties": {"result": {"type": "string", "pattern": "^(a+)+$"}}}
+
+
+def events_of(media_type: str, before: bytes = b"data: ") -> Answer:
+    """The answer, after more lines than there can be events."""
+
+    def answer(asked: dict[str, Any]) -> Response:
+        sound = result(**WORDS)(asked)
+        assert isinstance(sound, Response)
+        body = b"\n" * 9_000 + before + bytes(sound.body) + b"\n\n"
+        return Response(body, headers={"content-type": media_type})
+
+    return answer
+
+
 CALLS: dict[str, tuple[Answer, str | None]] = {
     "hangs": (hang, "may have happened"),
     "closes": (endless(b""), "may have happened"),
@@ -50,6 +64,9 @@ CALLS: dict[str, tuple[Answer, str | None]] = {
         result(structuredContent={"x": [[]] * 600_000}, **WORDS),
         "more than is taken",
     ),
+    "sends more events than messages": (events_of("text/event-stream"), "more than is taken"),
+    "calls events something like JSON": (events_of("text/event-stream; x=json"), "more than is taken"),
+    "sends as many lines of JSON": (events_of("application/json", b""), None),
     "sends nonsense": (nonsense(JSONResponse([])), "may have happened"),
     "has no content": (result(), "may have happened"),
     "knows the tool no more": (error(-32602, "Unknown tool"), "Unknown tool"),

@@ -164,7 +164,9 @@ class _Measured(httpx2.AsyncByteStream):
 
     def __init__(self, response: httpx2.Response, exchange: Exchange) -> None:
         self._stream: Final = cast("httpx2.AsyncByteStream", response.stream)
-        self._is_stream: Final = "json" not in response.headers.get("content-type", "")
+        kind = response.headers.get("content-type", "").lower()
+        # The MCP SDK looks at how it begins, and after that takes it for an event stream or for nothing.
+        self._is_stream: Final = not kind.startswith("application/json")
         self._exchange: Final = exchange
 
     @override
