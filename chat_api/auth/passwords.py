@@ -44,7 +44,7 @@ def accept(password: str, email: str) -> str:
 
 @cache
 def _common() -> frozenset[str]:
-    return frozenset((files("chat_api.auth") / "common_passwords.txt").read_text().split("\n"))
+    return frozenset((files("chat_api.auth") / "common_passwords.txt").read_text().splitlines())
 
 
 def derive(password: str) -> str:
