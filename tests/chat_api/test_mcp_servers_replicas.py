@@ -1,13 +1,16 @@
 """Other MCP servers and several replicas: what one is told, all know soon."""
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, Executable, Row, event
 from starlette.responses import Response
 
+from kit.postgres import Db
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import register, serving, tool_names
 from tests.chat_api.liar import error, hang, lying, result, tool
@@ -138,6 +141,29 @@ def test_neither_the_database_nor_the_server_is_asked_for_each_turn(
         event.remove(Engine, "before_cursor_execute", note)
     assert len(asked) <= 1 + lasted / 2
     assert len(foreign.of("tools/list")) <= listed + 1 + lasted / 5
+
+
+def test_what_is_changed_while_it_is_asked_what_has_changed_is_not_missed(
+    database_url: str, model: ModelServer, person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, changed, run = threading.Event(), threading.Event(), Db.run
+
+    async def dawdle(self: Db, statement: Executable, parameters: dict[str, Any]) -> Sequence[Row[Any]]:
+        rows = await run(self, statement, parameters)
+        if "mcp_server_changes" in str(statement) and not answered.is_set():
+            answered.set()
+            await asyncio.to_thread(changed.wait, SOON)
+        return rows
+
+    monkeypatch.setattr(Db, "run", dawdle)
+    with serving() as foreign, running_api(database_url, model.url) as url:
+        admin = person(url, roles=["admin"])
+        with in_thread(lambda: admin.http.get("/api/v1/tools")) as asking:
+            assert answered.wait(SOON)
+            register(admin, foreign.url)
+            changed.set()
+            assert asking.result().status_code == 200
+        assert "library__lend" in offered(admin, model)
 
 
 @pytest.mark.parametrize("trusted", [True, False])

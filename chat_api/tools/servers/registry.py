@@ -59,6 +59,7 @@ class Registry:
         self._db: Final = db
         self.known = -1
         self._asked_at = float("-inf")
+        self._changes = 0
         self._asking: Final = anyio.Lock()
         self._shared: dict[str, Server] = {}
         self._own: dict[UUID, dict[str, Server]] = {}
@@ -66,6 +67,7 @@ class Registry:
 
     def expire(self) -> None:
         """Ask again when next somebody wants to know: this process has changed something."""
+        self._changes += 1
         self._asked_at = float("-inf")
 
     def find(self, server_id: UUID) -> Server | None:
@@ -88,7 +90,7 @@ class Registry:
                     await self._renew()
 
     async def _renew(self) -> None:
-        asked_at = time.monotonic()
+        asked_at, changes = time.monotonic(), self._changes
         try:
             rows = await self._db.run(_CHANGED, {"known": self.known})
         except AWAY as error:
@@ -96,7 +98,9 @@ class Registry:
         else:
             if rows:
                 self._take(rows)
-        self._asked_at = asked_at
+        if changes == self._changes:
+            # Else the answer may have come before the change did.
+            self._asked_at = asked_at
 
     def _take(self, rows: Sequence[Any]) -> None:
         self.known = rows[0].number
