@@ -166,9 +166,19 @@ def test_what_an_admin_may_is_not_handed_on(api_database: str, person: MakePerso
     server_id = register(admin, f"http://127.0.0.1:{canary.port}/mcp")
     former = person(name=admin.name)
     one = f"{PATH}/{server_id}"
-    assert former.http.patch(one, json={"url": f"http://127.0.0.1:{canary.port}/other"}).status_code == 200
-    moved = former.http.patch(one, json={"url": "http://127.0.0.2/mcp"})
-    assert (moved.status_code, moved.json()["error"]["code"]) == (422, "mcp_server_invalid")
+    for change in (
+        {"url": f"http://127.0.0.1:{canary.port}/other"},
+        {"url": f"http://127.0.0.1:{canary.port}/mcp?admin=1"},
+        {"url": "http://127.0.0.2/mcp"},
+        {"auth": "header", "header": "X-Key", "secret": "x"},
+        {"trusted": True},
+    ):
+        refused = former.http.patch(one, json=change)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "mcp_server_invalid")
+    assert former.http.patch(one, json={"enabled": False}).status_code == 200
+    assert admin.http.patch(one, json={"trusted": True, "enabled": True}).status_code == 200
+    assert not former.http.post(f"{one}/test").json()["ok"]
+    assert canary.heard > 0
     assert former.http.patch(one, json={"url": "https://localhost/mcp"}).status_code == 200
     found = execute(api_database, "SELECT anywhere FROM mcp_servers WHERE id = %s", server_id)
     assert found == [(False,)]

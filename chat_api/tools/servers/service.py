@@ -96,7 +96,7 @@ class Desk:
     def _apply(self, server: McpServer, by: Identity, given: dict[str, Any]) -> None:
         _check_audience(by, given)
         changes = dict(given)
-        was = origin(server.url), server.url
+        was, led = origin(server.url), _leading(server)
         secret_given, secret = "secret" in changes, changes.pop("secret", None)
         auth = changes.get("auth", server.auth)
         # What the new way to sign in has no use for goes, unless it was sent along, which is a mistake.
@@ -105,9 +105,11 @@ class Desk:
         server.secret = server.secret if auth in _WITH_SECRET else None
         for name, value in changes.items():
             setattr(server, name, value)
-        if server.url != was[1]:
+        if _leading(server) != led:
             check_url(server.url)
-        if origin(server.url) != was[0]:
+            # What an admin has allowed was this, and no more.
+            server.anywhere = server.anywhere and by.is_admin
+        if origin(server.url) != was:
             server.anywhere = by.is_admin
             if server.secret is not None and not secret_given:
                 raise McpServerSecretNeeded
@@ -121,6 +123,11 @@ class Desk:
             raise McpServerInvalid("secret", "This way to sign in takes no secret.")
         check_url(server.url)
         server.secret = self.sealer.seal(secret, bound_to(server.id, server.user_id, server.url))
+
+
+def _leading(server: McpServer) -> tuple[str, str, str | None, bool]:
+    """Where requests lead, and what they may do there."""
+    return server.url, server.auth, server.header, server.trusted
 
 
 def _check_audience(by: Identity, given: dict[str, Any]) -> None:
