@@ -38,8 +38,44 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "429": {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds"}},
 }
 _ENVELOPE: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}
-_UNLIMITED: Final = ("/api/v1/health/", "/.well-known/")
+
+
+def _frame(*types: str) -> dict[str, Any]:
+    """What all frames of a stream have; `types` are those that are not in every stream."""
+    everywhere = ("token", "attempt", "approval", "done", "error", "heartbeat")
+    return {
+        "type": "object",
+        "required": ["type", "timestamp"],
+        "properties": {
+            "type": {"enum": [*types, *everywhere]},
+            "run_id": {"type": "string", "format": "uuid"},
+            "timestamp": {"type": "string", "format": "date-time"},
+        },
+    }
+
+
 _EXAMPLE_ID: Final = "01a1fdba-25e1-749b-b52a-bc59c9bbe264"
+_STREAMS: Final[dict[str, Any]] = {
+    "text/event-stream": {
+        "itemSchema": {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string", "description": "What `Last-Event-ID` takes"},
+                "data": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": _frame("start", "trace_start", "trace_update", "trace_end", "usage"),
+                },
+            },
+        },
+        "example": f'id: 12\ndata: {{"type":"token","run_id":"{_EXAMPLE_ID}","content":"397.8"}}\n\n',
+    },
+    "application/x-ndjson": {
+        "itemSchema": _frame("start", "tool_call", "tool_result", "decision"),
+        "example": f'{{"type":"token","run_id":"{_EXAMPLE_ID}","seq":12,"content":"397.8"}}\n',
+    },
+}
+_UNLIMITED: Final = ("/api/v1/health/", "/.well-known/")
 _SIGN_IN: Final = {"email": "alice@example.com", "password": "correct horse battery staple"}
 _GREETER: Final = {
     "description": "Says good morning to a city",
@@ -110,11 +146,17 @@ def _describe(schema: dict[str, Any]) -> None:
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             answers = operation["responses"]
+            _describe_streams(answers)
             # The range is what routes are declared with; what is said here is exact.
             answers.pop("4XX", None)
             for status in _errors_of(path, method, operation):
                 answers.setdefault(status, {"$ref": f"#/components/responses/{status}"})
             answers["5XX"] = {"$ref": "#/components/responses/5XX"}
+
+
+def _describe_streams(answers: dict[str, Any]) -> None:
+    content = answers.get("200", {}).get("content", {})
+    content.update({kind: _STREAMS[kind] for kind in _STREAMS if kind in content})
 
 
 def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:

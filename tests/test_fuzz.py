@@ -44,6 +44,11 @@ def crowd(postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFac
         async def kind() -> dict[str, int]:
             return Response("{}", media_type="text/plain")  # pyright: ignore[reportReturnType]
 
+        @app.get("/api/v1/lies/frame", responses={200: {"content": {"text/event-stream": {}}}})
+        async def frame() -> dict[str, int]:
+            text = 'data: {"type":"nonsense","timestamp":"2026-11-21T21:56:19Z"}\n\n'
+            return Response(text, media_type="text/event-stream")  # pyright: ignore[reportReturnType]
+
         with serve(app) as base_url, gather(base_url) as crowd:
             yield crowd
 
@@ -71,5 +76,5 @@ def test_answers_that_break_the_document_are_found(crowd: Crowd, document: dict[
     answer["schema"] = {"type": "object", "required": ["two"]}
     found = fuzz(crowd, lies, 40, SEED).faults
     assert {fault.split(" 200: ")[0].split(" 418: ")[0].split(" 500: ")[0] for fault in found} == {
-        f"GET /api/v1/lies/{lie}" for lie in ("crash", "status", "shape", "kind")
+        f"GET /api/v1/lies/{lie}" for lie in ("crash", "status", "shape", "kind", "frame")
     }
