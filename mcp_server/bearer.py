@@ -113,7 +113,10 @@ class BearerDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         user = await self.bearer.user(Headers(scope=scope))
-        refused = user if isinstance(user, JSONResponse) else await self.bearer.refusal(user)
+        if isinstance(user, JSONResponse):
+            await user(scope, receive, send)
+            return
+        refused = await self.bearer.refusal(user)
         if refused is not None:
             await refused(scope, receive, send)
             return
