@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from chat_api.tools.servers import others
+from chat_api.tools.servers import others, probing
 from chat_api.tools.servers.exchange import CURRENT, Exchange, GuardedTransport, Network
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import register, serving
@@ -184,18 +185,34 @@ def test_what_an_admin_may_is_not_handed_on(api_database: str, person: MakePerso
     assert found == [(False,)]
 
 
+class Hanging:
+    """Names that end in `hang.test` are looked up until it is `over`; `full`: four were `asked` for."""
+
+    def __init__(self) -> None:
+        self.over, self.full, self.asked = threading.Event(), threading.Event(), 0
+        self._ask = socket.getaddrinfo
+
+    def __call__(self, host: str, *arguments: Any, **options: Any) -> Any:
+        if not host.endswith("hang.test"):
+            return self._ask(host, *arguments, **options)
+        self.asked += 1
+        if self.asked == 4:
+            self.full.set()
+        self.over.wait(60)
+        raise socket.gaierror
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Generator[Hanging]:
+    hanging = Hanging()
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    yield hanging
+    hanging.over.set()
+
+
 def test_names_that_are_looked_up_for_ever_hold_up_no_other_server(
-    person: MakePerson, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+    person: MakePerson, model: ModelServer, monkeypatch: pytest.MonkeyPatch, hanging: Hanging
 ) -> None:
-    over, ask = threading.Event(), socket.getaddrinfo
-
-    def dawdle(host: str, *arguments: Any, **options: Any) -> Any:
-        if host.endswith("hang.test"):
-            over.wait(60)
-            raise socket.gaierror
-        return ask(host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", dawdle)
     monkeypatch.setattr(others, "FIRST_WAIT", 0.5)
     villain, admin = person(), person(roles=["admin"])
     for number in range(20):
@@ -205,4 +222,24 @@ def test_names_that_are_looked_up_for_ever_hold_up_no_other_server(
         villain.say("Hello")
         model.answers(call("library__lend", title="Emma"), say("Done."))
         assert admin.say("Lend it")["tool_calls"][0]["error"] is None
-        over.set()
+        hanging.over.set()
+
+
+def test_one_who_tries_such_a_name_again_and_again_holds_up_nobody_else(
+    person: MakePerson, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "_SECONDS", 1.0)
+    villain, admin = person(), person(roles=["admin"])
+    bad = f"{PATH}/{register(villain, 'https://h.hang.test/mcp')}/test"
+    with serving() as foreign, ThreadPoolExecutor(40) as pool:
+        good = register(admin, foreign.url.replace("127.0.0.1", "localhost"))
+        tests = [pool.submit(lambda: villain.http.post(bad).json()["trouble"]) for _ in range(40)]
+        assert hanging.full.wait(30)
+        assert {each.result() for each in tests} == {"timed_out"}
+        # Nobody waits for them any more, but their threads are busy still.
+        assert admin.http.post(f"{PATH}/{good}/test").json()["ok"]
+        assert hanging.asked == 4
+        hanging.over.set()
+        # What was waited for in vain is not looked up later.
+        assert villain.http.post(bad).json()["trouble"] == "unreachable"
+        assert hanging.asked < 10

@@ -28,7 +28,7 @@ Trouble: TypeAlias = Literal[
 ]
 """What is wrong with a server, in one word; `unreachable` is all that is told of what is not public."""
 
-# More than a person can have servers.
+# More than some people can have busy at once.
 _look_up: Final = resolver(32)
 _SESSION: Final = "mcp-session-id"
 _RESUMES: Final = "last-event-id"

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from chat_api.auth.service import Deputy
 from chat_api.tools.function_tools import failed
 from chat_api.tools.servers.exchange import Network
+from chat_api.tools.servers.lookups import Lookups
 from chat_api.tools.servers.offering import Offer
 from chat_api.tools.servers.registry import Registry, Server
 from chat_api.tools.servers.server_line import Listed, ServerLine
@@ -39,6 +41,7 @@ class OtherServers:
         self.registry: Final = Registry(db)
         self.sealer: Final = sealer
         self._network: Final = network or Network()
+        self._lookups: Final = Lookups(self._network.resolve)
         self._lines: Final[OrderedDict[_Key, ServerLine]] = OrderedDict()
         self._shelves: Final[OrderedDict[_Key, Shelf]] = OrderedDict()
         self._swept = self.registry.known
@@ -55,7 +58,8 @@ class OtherServers:
 
     def line(self, server: Server, deputy: Deputy) -> ServerLine:
         """A line that nobody else uses."""
-        return ServerLine(server, deputy, self.sealer, self._network)
+        network = replace(self._network, resolve=self._lookups.of(deputy.owner))
+        return ServerLine(server, deputy, self.sealer, network)
 
     async def close(self) -> None:
         for shelf in self._shelves.values():
