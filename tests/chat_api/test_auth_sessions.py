@@ -157,6 +157,22 @@ def test_twenty_who_ask_at_once_all_get_tokens_and_stay_one_login(alice: Someone
     assert code_of(alice.refresh()) == OVER
 
 
+def test_of_two_that_follow_from_one_only_the_first_that_is_used_goes_on(
+    alice: Someone, servers: list[str]
+) -> None:
+    with Crowd(servers) as crowd:
+        for _ in range(ROUNDS):
+            alice.log_in()
+            parent, words = alice.refresh_token, list[str]()
+            for _ in range(AT_ONCE):
+                alice.refresh(parent)
+                words.append(alice.refresh_token)
+            answers = crowd.refresh(words)
+            assert [answer.status_code for answer in answers].count(200) == 1
+            last = next(answer for answer in answers if answer.status_code == 200)
+            assert code_of(alice.refresh(last.json()["refresh_token"])) == OVER
+
+
 def test_copies_used_at_once_leave_nothing_of_the_login_alive(
     alice: Someone, servers: list[str], database: str
 ) -> None:
