@@ -26,7 +26,10 @@ _ONE: Final = "/{account_id}"
 @router.get("")
 async def list_users(
     keeping: Keeping,
-    q: Annotated[str | None, Query(max_length=254, description="How the address or `sub` begins")] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=254, pattern=r"^[^\x00]*$", description="How the address or `sub` begins"),
+    ] = None,
     cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> UserPage:

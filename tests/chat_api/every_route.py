@@ -22,7 +22,7 @@ _JSON: Final = "application/json"
 class Operation:
     """A verb at a path. `places` are the ids that it takes, each as where it goes and its name.
 
-    `body` is a right one, `fields` what it may have; `accepts` are the forms in which it answers.
+    `body` is a right one, `fields` and `queries` what it may have; `accepts` are the forms of its answer.
     """
 
     method: str
@@ -32,6 +32,7 @@ class Operation:
     places: tuple[tuple[str, str], ...]
     body: Mapping[str, Any] | None
     fields: tuple[str, ...]
+    queries: tuple[str, ...]
     accepts: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -123,6 +124,7 @@ def _operation(document: dict[str, Any], path: str, canonical: str, verb: str) -
         tuple(places),
         None if schema is None else schema.get("examples", [{}])[0],
         tuple((schema or {}).get("properties", {})),
+        tuple(queried),
         tuple(succeeds.get("content", {_JSON: {}})),
     )
 

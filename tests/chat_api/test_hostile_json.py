@@ -1,12 +1,15 @@
 """Whatever comes as the body of a route: a 4xx in the envelope without an echo, or the right answer."""
 
 import json
+import re
 import socket
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import httpx2
 import pytest
 
 from chat_api.main import create_app
@@ -27,6 +30,21 @@ NEVER_RIGHT: Final = {
     "a second one",
     *(f"{coding}, packed" for coding in ("gzip", "br", "deflate", "identity, gzip", "x")),
 }
+WORDS: Final = (
+    *(
+        "%00",
+        f"a%00{MARK}",
+        "%ff%fe",
+        "%ed%a0%80",
+        "%c0%af",
+        "%F4%90%80%80",
+        "%0d%0aX-A:1",
+        "%25",
+        "-1",
+        "1e400",
+    ),
+    *("NaN", "9" * 500, MARK * 500, "..%2f..%2fetc", "%7B%7D", "%F0%9F%92%A9"),
+)
 # Who writes a tool is told which line of it is wrong.
 QUOTES: Final = "unfit_custom_tool"
 REFUSALS: Final = range(400, 500)
@@ -36,6 +54,7 @@ class Door:
     """The routes that take a body, and somebody whom they listen to."""
 
     def __init__(self, operations: list[Operation], person: Person) -> None:
+        self.everything = operations
         self.operations = [operation for operation in operations if operation.body is not None]
         self.person = person
         self.having = Having(person)
@@ -48,7 +67,10 @@ class Door:
         response = self.person.http.request(
             operation.method, path, content=content, headers={"If-Match": '"1"', **headers}
         )
-        if response.status_code < 300 and what not in NEVER_RIGHT:
+        self.look(response, f"{operation}, {what}", may_be_right=what not in NEVER_RIGHT)
+
+    def look(self, response: httpx2.Response, what: str, *, may_be_right: bool = True) -> None:
+        if response.status_code < 300 and may_be_right:
             return
         fault = fault_of(response, *REFUSALS)
         if fault is None and response.json()["error"]["code"] == QUOTES:
@@ -56,7 +78,7 @@ class Door:
         if fault is None and (MARK in response.text or "Traceback" in response.text):
             fault = f"an echo: {response.text[:400]}"
         if fault:
-            self.faults[f"{operation}, {what}"] = fault
+            self.faults[what] = fault
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +131,18 @@ def test_a_body_in_pieces_is_refused_or_right(door: Door) -> None:
         whole = json.dumps(operation.body).encode() + b"\xff"
         door.knock(operation, "in pieces", (whole[at : at + 1] for at in range(len(whole))), JSON)
         door.knock(operation, "in empty pieces", iter([b"", b"{", b"", b"}", b""]), JSON)
+
+
+def test_a_hostile_query_or_path_is_refused_or_right(door: Door) -> None:
+    for operation in door.everything:
+        http, path = door.person.http, operation.path
+        for value in WORDS:
+            for name in operation.queries if operation.method == "get" else ():
+                filled = re.sub(r"\{\w+\}", str(uuid4()), path)
+                door.look(http.get(f"{filled}?{name}={value}"), f"{operation}, {name}={value[:20]}")
+            for slot in operation.slots:
+                filled = re.sub(r"\{\w+\}", str(uuid4()), path.replace(f"{{{slot}}}", value))
+                door.look(http.request(operation.method, filled), f"{operation}, {slot} {value[:20]}")
 
 
 @pytest.mark.parametrize(
