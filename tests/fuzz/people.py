@@ -91,7 +91,8 @@ class Crowd:
             return self._shared_server
         if slot == "run_id" and case.method == "POST" and case.path.endswith("/approvals"):
             return _asking(self._who("runs"))
-        place = (slot, _room(case.path), "" if case.method in _KEPT else case.method)
+        changes = () if case.method in _KEPT else (case.method, case.path)
+        place = (slot, _room(case.path), *changes)
         if place not in self._things:
             self._things[place] = self._made(case.path, slot)
         return self._things[place]
