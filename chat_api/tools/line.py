@@ -55,6 +55,10 @@ class Line:
         self._task: asyncio.Task[None] | None = None
         self._client: asyncio.Future[Client] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self._client is not None
+
     async def client(self) -> Client:
         """The client, once it is open. Raises LineBroken."""
         self._used = time.monotonic()

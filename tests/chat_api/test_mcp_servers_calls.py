@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from chat_api.tools.servers import others
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import ERAS, Era, Foreign, register, serving
 from tests.chat_api.liar import HANDSHAKE, Answer, endless, error, events, hang, lying, nonsense, result, tool
+from tests.chat_api.replica import in_thread
 from tests.chat_api.test_tool_restarts import begin
 from tests.model_server import ModelServer, call, say, sse
 from tests.servers import Person
@@ -185,6 +187,31 @@ def test_a_connection_that_drips_on_is_given_up(admin: Person, model: ModelServe
         model.answers(call("liar__read"), say("It takes too long."))
         assert "may have happened" in admin.say("Read")["tool_calls"][0]["error"]
         assert given_up.wait(PATIENCE)
+
+
+def test_a_line_over_which_a_call_is_made_is_not_given_up_for_another(
+    person: MakePerson, admin: Person, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(others, "_MOST_LINES", 1)
+    gate = threading.Event()
+
+    async def late(asked: dict[str, Any]) -> Response:
+        await asyncio.to_thread(gate.wait, PATIENCE)
+        answered = result(**WORDS)(asked)
+        assert isinstance(answered, Response)
+        return answered
+
+    second = person(roles=["admin"])
+    with lying(call=late) as liar:
+        register(admin, liar.url, "liar")
+        register(second, liar.url, "liar")
+        model.answers(call("liar__read"), say("Done."))
+        with in_thread(lambda: admin.say("Read")) as turn:
+            assert liar.called.wait(PATIENCE)
+            assert "liar__read" in second.http.get("/api/v1/tools").text
+            gate.set()
+            done = turn.result()["tool_calls"]
+    assert [each["result"] for each in done] == ["Read."]
 
 
 def test_calls_of_one_turn_are_made_side_by_side(admin: Person, model: ModelServer) -> None:

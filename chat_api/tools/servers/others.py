@@ -89,11 +89,18 @@ class OtherServers:
         if line is None or line.server.version != server.version:
             if line is not None:
                 line.drop()
+            self._let_go()
             line = self._lines[key] = self.line(server, deputy)
-            if len(self._lines) > _MOST_LINES:
-                self._lines.popitem(last=False)[1].drop()
         self._lines.move_to_end(key)
         return line
+
+    def _let_go(self) -> None:
+        """Make room for a line: those that have closed go, and the oldest over which nothing is asked."""
+        idle = [key for key, line in self._lines.items() if not line.busy]
+        for key in idle:
+            if self._lines[key].is_open and len(self._lines) < _MOST_LINES:
+                return
+            self._lines.pop(key).drop()
 
     def _sweep(self) -> None:
         """Let go of what is known of servers that are not there any more."""

@@ -101,8 +101,11 @@ class Listed:
 
 
 class ServerLine:
+    """`busy`: how much is being asked over it now."""
+
     def __init__(self, server: Server, deputy: Deputy, sealer: Sealer, network: Network) -> None:
         self.server: Final = server
+        self.busy = 0
         self._deputy: Final = deputy
         self._sealer: Final = sealer
         self._network: Final = network
@@ -110,6 +113,10 @@ class ServerLine:
         self._line: Final = Line(
             f"{server.name} ({server.id})", self._open, patience=_OPEN_SECONDS, idle=_IDLE_SECONDS
         )
+
+    @property
+    def is_open(self) -> bool:
+        return self._line.is_open
 
     def drop(self) -> None:
         self._line.drop()
@@ -182,6 +189,7 @@ class ServerLine:
         exchange.deadline = time.monotonic() + seconds
         before = CURRENT.set(exchange)
         client: Client | None = None
+        self.busy += 1
         try:
             async with asyncio.timeout(seconds):
                 client = await self._line.client()
@@ -196,6 +204,7 @@ class ServerLine:
             words = _TOO_MUCH if trouble == "too_much" else _UNREACHED if client is None else _NO_ANSWER
             raise ServerFailed(trouble, type(error).__name__, refusal(error) or failed(words)) from error
         finally:
+            self.busy -= 1
             CURRENT.reset(before)
 
     @asynccontextmanager
