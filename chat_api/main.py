@@ -43,7 +43,7 @@ from chat_api.runs.worker import Worker
 from chat_api.settings import Settings
 from chat_api.tools import routes as tool_routes
 from chat_api.tools.bridge import ToolBridge
-from chat_api.tools.connections import Connection, connect_http, connect_in_process
+from chat_api.tools.connections import connect_http, connect_in_process
 from chat_api.tools.servers import routes as server_routes
 from chat_api.tools.servers.others import OtherServers
 from kit.access import CHANNEL as ACCESS
@@ -187,7 +187,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         db=db,
         providers=providers,
         catalogue=await stack.enter_async_context(open_catalogue(settings.provider_timeout)),
-        tools=ToolBridge(await _connect(settings, server, guard, stack), others),
+        tools=await _bridge(settings, server, guard, others, stack),
         delegation=Delegation(access.keys, settings.mcp_audience),
         timezone=settings.timezone,
         rounds=settings.max_rounds,
@@ -255,9 +255,13 @@ async def _open_worker(
     return worker
 
 
-async def _connect(
-    settings: Settings, server: ToolServer, guard: JwtVerifier, stack: AsyncExitStack
-) -> Connection:
+async def _bridge(
+    settings: Settings, server: ToolServer, guard: JwtVerifier, others: OtherServers, stack: AsyncExitStack
+) -> ToolBridge:
     if settings.mcp_url is not None:
-        return await stack.enter_async_context(connect_http(str(settings.mcp_url)))
-    return await stack.enter_async_context(connect_in_process(server, guard.verify_token))
+        door = connect_http(str(settings.mcp_url))
+    else:
+        door = connect_in_process(server, guard.verify_token)
+    bridge = ToolBridge(await stack.enter_async_context(door), others)
+    stack.push_async_callback(bridge.close)
+    return bridge

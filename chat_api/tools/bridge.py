@@ -1,5 +1,6 @@
 """The tools of our own tool server, and beside them those of other MCP servers."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,10 @@ _SHORTEST_LIFETIME: Final = 1.0
 _LONGEST_LIFETIME: Final = 60.0
 _LIST_TIMEOUT: Final = 10.0
 _FAILURE_LIFETIME: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_MOST_FAILURES: Final = 10
+_MOMENT: Final = 0.5
+_FAREWELL: Final = 1.0
 _FIRST_PAUSE: Final = 0.5
 _PAUSE_GROWTH: Final = 1.15
 # In the `_meta` of an error of our own server, whose database is away.
@@ -46,6 +51,7 @@ _FAILURES: Final = (MCPError, LineBroken, RuntimeError, OSError, ValidationError
 class ToolBridge:
     """The tools of one MCP server, listed once a minute at least, called as the user of the run.
 
+    They are listed in the background, for which turns wait a moment, or until there is a list at all.
     `others` has those of the servers that users have registered.
     """
 
@@ -53,9 +59,17 @@ class ToolBridge:
         self._connection = connection
         self._others = others
         self._box = Toolbox()
-        self._listed_until = 0.0
+        self._due = 0.0
+        self._since = 0.0
+        self._failures = 0
         self._away = False
-        self._listing = anyio.Lock()
+        self._listing: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """List no more; what does not end within a second is left to its fate."""
+        if self._listing is not None:
+            self._listing.cancel()
+            await asyncio.wait({self._listing}, timeout=_FAREWELL)
 
     async def equip(self, deputy: Deputy) -> Toolbox:
         """The tools that there are for a person, or were a moment ago; waits for a server that is away.
@@ -67,10 +81,12 @@ class ToolBridge:
     async def _own(self, deputy: Deputy) -> Toolbox:
         pauses = _pauses(LIST_PATIENCE)
         while True:
-            if time.monotonic() >= self._listed_until:
-                async with self._listing:
-                    if time.monotonic() >= self._listed_until:
-                        await self._renew(deputy)
+            if self._listing is None and time.monotonic() >= self._due:
+                self._since = time.monotonic()
+                self._listing = asyncio.create_task(self._renew(deputy))
+                self._listing.add_done_callback(self._renewed)
+            if self._listing is not None:
+                await asyncio.wait({self._listing}, timeout=self._wait())
             if self._box.tools:
                 return self._box
             pause = next(pauses, None) if self._away else None
@@ -78,9 +94,14 @@ class ToolBridge:
                 raise ToolServerUnreachable
             await anyio.sleep(pause)
 
+    def _wait(self) -> float | None:
+        """Seconds that a list is worth waiting for: only a moment where an older one is at hand."""
+        if not self._box.tools:
+            return None
+        return 0 if self._failures else max(0, self._since + _MOMENT - time.monotonic())
+
     async def _renew(self, deputy: Deputy) -> None:
         """List the tools anew; a failure is remembered, so that turns do not wait for it one by one."""
-        lifetime = _FAILURE_LIFETIME
         asking = Asking(deputy.token())
         try:
             with anyio.fail_after(_LIST_TIMEOUT):
@@ -90,10 +111,25 @@ class ToolBridge:
                 read_only=frozenset(tool.name for tool in found if _is_read_only(tool)),
                 repeatable=frozenset(tool.name for tool in found if _is_repeatable(tool)),
             )
+            self._failures = 0
         except _FAILURES as error:
-            _log.warning("tools_not_listed", reason=type(error).__name__, away=asking.away)
+            lifetime = self._fail(error, away=asking.away)
         self._away = asking.away
-        self._listed_until = time.monotonic() + lifetime
+        self._due = time.monotonic() + lifetime
+
+    def _fail(self, error: BaseException, *, away: bool) -> float:
+        """Note a failure; returns the seconds until it is tried again, which grow while there is a list."""
+        pause = min(_LONGEST_PAUSE, _FAILURE_LIFETIME * 2**self._failures)
+        self._failures = min(self._failures + 1, _MOST_FAILURES) if self._box.tools else 0
+        _log.warning("tools_not_listed", reason=type(error).__name__, away=away)
+        return pause
+
+    def _renewed(self, task: "asyncio.Task[None]") -> None:
+        self._listing = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._away = False
+            self._due = time.monotonic() + self._fail(error, away=False)
 
     async def _list(self, asking: Asking) -> tuple[list[McpTool], float]:
         """All tools, and for how many seconds they can be taken to stay the same."""

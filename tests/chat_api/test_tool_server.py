@@ -17,7 +17,7 @@ from chat_api.main import create_app
 from chat_api.tools import bridge
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import tool_names
-from tests.chat_api.liar import lying, result, tool
+from tests.chat_api.liar import hang, lying, result, tool
 from tests.chat_api.processes import free_port, tool_server_process
 from tests.chat_api.raw_server import (
     RawAnswer,
@@ -252,3 +252,27 @@ def test_tools_are_listed_anew_when_their_server_says_that_they_may_have_changed
         for _ in range(5):
             alice.say("Hello again")
         assert liar.asked.count("tools/list") == listed
+
+
+def test_a_tool_server_that_hangs_when_it_is_listed_again_holds_up_no_turn(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with (
+        lying(list=result(tools=[tool("first")], ttlMs=1)) as liar,
+        running_api(database_url, model.url, mcp_url=liar.url) as url,
+    ):
+        alice = person(url)
+        alice.say("Hello")
+        liar.answers["tools/list"] = hang
+        deadline = time.monotonic() + 10
+        while liar.asked.count("tools/list") == 1:
+            assert time.monotonic() < deadline
+            began = time.monotonic()
+            alice.say("Hello again")
+            assert time.monotonic() - began < 5
+            assert tool_names(model.requests[-1]) == ["first"]
+        began = time.monotonic()
+        for _ in range(3):
+            alice.say("Hello again")
+        assert time.monotonic() - began < 5
+        assert liar.asked.count("tools/list") == 2
