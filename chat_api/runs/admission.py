@@ -1,12 +1,13 @@
 """Who may begin another turn: how often, how many at a time, how many tokens a day."""
 
-from collections import Counter
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import text
 
@@ -67,7 +68,10 @@ class Admission:
     limits: Limits
     most_live: int
     tokens: int | None
-    _beginning: Counter[UUID] = field(default_factory=Counter[UUID])
+    # Who begins a turn sees those that began before: here one after another, elsewhere by the database.
+    _begins: WeakValueDictionary[UUID, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary[UUID, asyncio.Lock]
+    )
 
     @asynccontextmanager
     async def admit(self, identity: Identity, key: str | None) -> AsyncGenerator[Quota]:
@@ -76,14 +80,9 @@ class Admission:
         One that is sent again with its `key` is let in however many there are. Raises TooManyRequests,
         TooManyTurns, BudgetSpent.
         """
-        quota = await self._count(identity, key)
-        self._beginning[identity.owner] += 1
-        try:
-            yield quota
-        finally:
-            self._beginning[identity.owner] -= 1
-            if not self._beginning[identity.owner]:
-                del self._beginning[identity.owner]
+        lock = self._begins.setdefault(identity.owner, asyncio.Lock())
+        async with lock:
+            yield await self._count(identity, key)
 
     async def _count(self, identity: Identity, key: str | None) -> Quota:
         limiter, rate = self.limits.limiter, self.limits.of("chat", identity)
@@ -99,8 +98,7 @@ class Admission:
         quota = limiter.judge("chat", rate, whose, hits=row.hits, left=row.resets_in)
         if row.known:
             return quota
-        # With those that are let in here and are not in the database yet.
-        if row.live + self._beginning[identity.owner] >= self.most_live:
+        if row.live >= self.most_live:
             raise TooManyTurns(self.most_live)
         if self.tokens is not None and row.tokens >= self.tokens:
             raise BudgetSpent(self.tokens)

@@ -186,5 +186,7 @@ def test_too_many_rounds_end_the_turn_with_a_name(
         kept = alice.messages(conversation_id)
     assert len(model.requests) == 1 + 3
     assert [message["role"] for message in kept] == ["user", "assistant", "user", "assistant"]
-    assert [made["tool"] for made in kept[3]["tool_calls"]] == ["list_todos"] * 2
+    # The last model call is offered no tools.
+    made = [(call["tool"], call["error"]) for call in kept[3]["tool_calls"]]
+    assert made == [("list_todos", None)] * 2 + [("list_todos", "There is no such tool.")]
     assert kept[3]["content"] == ""
