@@ -10,7 +10,7 @@ __all__ = ["BUILT_IN", "FAMILIES"]
 
 FAMILIES: Final[dict[str, tuple[Tool, ...]]] = {
     "calculator": calculator.TOOLS,
-    "clock": clock.TOOLS,
+    "time": clock.TOOLS,
     "files": files.TOOLS,
     "todos": todos.TOOLS,
     "web": web.TOOLS,
