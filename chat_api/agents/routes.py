@@ -12,14 +12,13 @@ from chat_api.agents import service, tools
 from chat_api.agents.config import AgentConfig, ToolName
 from chat_api.agents.models import Agent
 from chat_api.agents.schemas import AgentChange, AgentList, AgentOut, AgentTools, NewAgent
-from chat_api.auth.dependencies import Caller
+from chat_api.auth.dependencies import Caller, Database
 from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import ToolOut
 from chat_api.tools.servers.others import OtherServers
 from chat_api.tools.service import tools_of
-from kit.postgres import Db
 from kit.tokens import Identity
 from mcp_server.custom.catalogue import CustomTools
 
@@ -28,13 +27,6 @@ router = APIRouter(tags=["agents"])
 _PATH: Final = "/agents"
 _ETAG: Final = re.compile(r'"\d{1,9}"', re.ASCII)
 _TOOL: Final = "/agents/{agent_id}/tools/{name}"
-
-
-async def _db(request: Request) -> Db:
-    return cast("Db", request.state.db)
-
-
-Database: TypeAlias = Annotated[Db, Depends(_db)]
 
 
 async def _if_match(

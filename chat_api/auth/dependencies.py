@@ -9,9 +9,20 @@ from structlog.contextvars import bind_contextvars
 from chat_api.auth.accounts import Accounts
 from chat_api.auth.errors import LoginNeeded, NotAdmin, NotSignedIn, NotYourPath
 from kit.access import Door
+from kit.postgres import Db
 from kit.tokens import Identity
 
-__all__ = ["Account", "Admin", "Caller", "Keeping", "NotAdmin", "PathOwner", "StreamCaller", "admin"]
+__all__ = [
+    "Account",
+    "Admin",
+    "Caller",
+    "Database",
+    "Keeping",
+    "NotAdmin",
+    "PathOwner",
+    "StreamCaller",
+    "admin",
+]
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _token = HTTPBearer(
@@ -93,6 +104,13 @@ async def _path_owner(user_id: str, caller: Caller) -> Identity:
 
 PathOwner: TypeAlias = Annotated[Identity, Depends(_path_owner)]
 """The caller, whose `sub` is the `user_id` in the path."""
+
+
+async def _db(request: Request) -> Db:
+    return cast("Db", request.state.db)
+
+
+Database: TypeAlias = Annotated[Db, Depends(_db)]
 
 
 async def _accounts(request: Request) -> Accounts:

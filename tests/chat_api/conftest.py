@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.chat_api.accounts import Someone, someone
 from tests.chat_api.replica import fresh_database, running_api
 from tests.model_server import ModelServer, say, serve_model
 from tests.servers import Person
@@ -59,3 +60,27 @@ def person(api: str, model: ModelServer) -> Generator[MakePerson]:
 @pytest.fixture
 def alice(person: MakePerson) -> Person:
     return person()
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str, template: str) -> Generator[str]:
+    """A database of the module's own, for what concerns everybody in it."""
+    with fresh_database(postgres_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
+    """Two replicas on it, at which anybody may register."""
+    with (
+        running_api(database, shared_model.url, registration="open") as first,
+        running_api(database, shared_model.url, registration="open") as second,
+    ):
+        yield [first, second]
+
+
+@pytest.fixture(scope="module")
+def root(servers: list[str]) -> Generator[Someone]:
+    """The admin of both."""
+    with someone(servers[0], "root@example.com") as person:
+        yield person

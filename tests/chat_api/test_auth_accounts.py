@@ -12,14 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
-from tests.chat_api.replica import execute, fresh_database, running_api
+from tests.chat_api.replica import execute, running_api
 from tests.model_server import ModelServer
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

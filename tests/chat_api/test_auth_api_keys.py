@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 
 from tests.chat_api.accounts import AUTH, Someone, code_of, someone
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import execute, fresh_database, running_api
+from tests.chat_api.replica import execute, running_api
 from tests.chat_api.sockets import Talk, address, closing
 from tests.chat_api.streams import read_sse
 from tests.mcp_server.raw_http import NEW, answer, request, send
@@ -18,28 +18,6 @@ from tests.model_server import Hold, ModelServer, stream
 
 KEYS = "/api/v1/api-keys"
 NOT_VALID = (401, "invalid_token")
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
-    """Two replicas."""
-    with (
-        running_api(database, shared_model.url, registration="open") as first,
-        running_api(database, shared_model.url, registration="open") as second,
-    ):
-        yield [first, second]
-
-
-@pytest.fixture(scope="module")
-def root(servers: list[str]) -> Generator[Someone]:
-    with someone(servers[0], "root@example.com") as person:
-        yield person
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from tests.chat_api.accounts import AUTH, Someone, code_of, someone
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port, tool_server_process
-from tests.chat_api.replica import Gate, execute, fresh_database, in_thread, running_api
+from tests.chat_api.replica import Gate, execute, in_thread, running_api
 from tests.chat_api.sockets import Talk, address, closing
 from tests.chat_api.streams import read_sse
 from tests.mcp_server.raw_http import NEW, request, send
@@ -25,28 +25,6 @@ from tests.servers import mcp_token
 
 USERS = "/api/v1/users"
 DISABLED = (401, "account_disabled")
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
-    """Two replicas."""
-    with (
-        running_api(database, shared_model.url, registration="open") as first,
-        running_api(database, shared_model.url, registration="open") as second,
-    ):
-        yield [first, second]
-
-
-@pytest.fixture(scope="module")
-def root(servers: list[str]) -> Generator[Someone]:
-    with someone(servers[0], "root@example.com") as person:
-        yield person
 
 
 @pytest.fixture

@@ -10,29 +10,13 @@ import httpx2
 import pytest
 
 from tests.chat_api.accounts import AUTH, Someone, code_of, someone
-from tests.chat_api.replica import execute, fresh_database, running_api
+from tests.chat_api.replica import execute
 from tests.model_server import ModelServer
 
 ROUNDS = int(os.environ.get("REFRESH_ROUNDS", "15"))
 AT_ONCE = 20
 OVER = (401, "session_over")
 LONG_AGO = "UPDATE login_sessions SET rotated_at = now() - interval '1 minute'"
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
-    """Two replicas."""
-    with (
-        running_api(database, shared_model.url, registration="open") as first,
-        running_api(database, shared_model.url, registration="open") as second,
-    ):
-        yield [first, second]
 
 
 @pytest.fixture

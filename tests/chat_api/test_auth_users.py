@@ -10,17 +10,11 @@ import pytest
 
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, someone
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import execute, fresh_database, running_api
+from tests.chat_api.replica import execute, running_api
 from tests.model_server import ModelServer
 from tests.servers import Person
 
 USERS = "/api/v1/users"
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

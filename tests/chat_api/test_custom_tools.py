@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_server.scopes import READ
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.registering import CUSTOM, EXAMPLE, REGISTER, code_of, fresh, tool
-from tests.chat_api.replica import fresh_database, running_api
+from tests.chat_api.replica import running_api
 from tests.clients import text_of
 from tests.mcp_server.doors import ERAS, Era, over_http, refusal
 from tests.model_server import ModelServer, call, say
@@ -23,12 +23,6 @@ from tests.servers import Person, mcp_token
 
 _PATIENCE = 20.0
 MakeTool: TypeAlias = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def database(postgres_url: str, template: str) -> Generator[str]:
-    with fresh_database(postgres_url, template) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

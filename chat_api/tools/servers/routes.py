@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from chat_api.auth.dependencies import Caller
+from chat_api.auth.dependencies import Caller, Database
 from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
 from chat_api.tools.servers import probing, service
@@ -21,14 +21,9 @@ from chat_api.tools.servers.schemas import (
     ServerTools,
     TestResult,
 )
-from kit.postgres import Db
 from kit.tokens import Identity, Verifier
 
 router = APIRouter(prefix="/api/v1/mcp-servers", tags=["mcp servers"])
-
-
-async def _db(request: Request) -> Db:
-    return cast("Db", request.state.db)
 
 
 async def _others(request: Request) -> OtherServers:
@@ -39,7 +34,6 @@ async def _delegation(request: Request) -> Delegation:
     return cast("Delegation", request.state.delegation)
 
 
-Database: TypeAlias = Annotated[Db, Depends(_db)]
 Others: TypeAlias = Annotated[OtherServers, Depends(_others)]
 Delegating: TypeAlias = Annotated[Delegation, Depends(_delegation)]
 
