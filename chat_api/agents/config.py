@@ -8,10 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chat_api.providers.tool_calls import clean_text
 
-__all__ = ["DEFAULT", "MOST_TOOLS", "AgentConfig", "Approvals", "ToolName"]
+__all__ = ["DEFAULT", "MOST_TOOLS", "AgentConfig", "Approvals", "ModelOptions", "ToolName"]
 
 _LONGEST_PROMPT: Final = 50_000
 MOST_TOOLS: Final = 200
+_MOST_TOKENS: Final = 131_072
 
 
 def _storable(text: str) -> str:
@@ -24,6 +25,8 @@ def _storable(text: str) -> str:
 
 ToolName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
+ProviderName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+ModelId: TypeAlias = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
 class Approvals(BaseModel):
@@ -39,10 +42,23 @@ class Approvals(BaseModel):
         return name in self.tools or (self.not_read_only and not read_only)
 
 
-class AgentConfig(BaseModel):
-    """What is kept with each version of an agent."""
+class ModelOptions(BaseModel):
+    """Which model answers, and how; null: as the provider has it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    provider: ProviderName | None = Field(
+        default=None, description="Who answers; null: the first provider that is there"
+    )
+    model_id: ModelId | None = Field(default=None, description="null: the model that the provider has first")
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
+    max_tokens: int | None = Field(
+        default=None, ge=100, le=_MOST_TOKENS, description="Tokens of one answer of the model at most"
+    )
+
+
+class AgentConfig(ModelOptions):
+    """What is kept with each version of an agent."""
 
     system_prompt: Text = Field(
         min_length=1, max_length=_LONGEST_PROMPT, description="What the assistant is told to be"
