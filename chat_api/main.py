@@ -249,7 +249,7 @@ async def _open_worker(
         access.look_soon()
 
     heard = {CHANNEL: worker.heard, ACCESS: access.heard}
-    listen = partial(listen_forever, url, heard, listening=listening)
+    listen = partial(listen_forever, url, heard, listening=listening, name=str(worker.id))
     stop = partial(stop_disabled_forever, worker, access)
     await stack.enter_async_context(worker.running(listen, stop, *access.jobs))
     return worker

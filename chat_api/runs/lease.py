@@ -1,7 +1,8 @@
 """Who drives which run: a lease that its process renews, so that the runs of a dead one are taken over.
 
-The lease is set and judged by the database's clock, which all replicas share. Each claim is a new attempt,
-and an attempt's number is what fences off whoever held the lease before.
+The lease is set and judged by the database's clock, which all replicas share. Of a process that Postgres
+knows to be gone it does not count to its end. Each claim is a new attempt, and an attempt's number is what
+fences off whoever held the lease before.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,19 +15,23 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chat_api.agents.service import AgentRef
-from kit.postgres import Db
+from kit.postgres import GONE, Db
 
 __all__ = ["HEARTBEAT_SECONDS", "LEASE_SECONDS", "Claim", "Renewal", "claim", "hand_over", "renew"]
 
 LEASE_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 3.0
+# Since the lease was renewed: a process that only listens anew is there again by then.
+GRACE_SECONDS: Final = 5.0
 
 _IDS: Final = bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
 _CLAIM: Final = text(
-    """
+    f"""
     WITH ready AS (
         SELECT run.id FROM runs AS run
-        WHERE run.status = 'running' AND run.lease_until < now()
+        WHERE run.status = 'running' AND run.lease_until < now() + make_interval(secs => :early)
+                AND CASE WHEN run.lease_until < now() THEN true WHEN run.lease_owner = :worker THEN false
+                    ELSE {GONE.format(name="run.lease_owner::text")} END
             OR run.status = 'queued' AND NOT EXISTS (
                 SELECT FROM runs AS other
                 WHERE other.user_id = run.user_id AND other.conversation_id = run.conversation_id
@@ -46,7 +51,7 @@ _CLAIM: Final = text(
     FROM taken JOIN users ON users.id = taken.user_id
     JOIN messages ON messages.user_id = taken.user_id
         AND messages.conversation_id = taken.conversation_id AND messages.position = taken.position
-    """
+    """  # noqa: S608
 )
 _RENEW: Final = text(
     """
@@ -95,9 +100,17 @@ class Renewal:
     cancel_requested: bool
 
 
-async def claim(db: Db, worker: UUID, *, room: int) -> Sequence[Claim]:
-    """Take the runs that nobody drives, at most as many as there is `room` for, the oldest first."""
-    parameters = {"worker": worker, "lease": LEASE_SECONDS, "room": room}
+async def claim(db: Db, worker: UUID, *, room: int, early: bool = False) -> Sequence[Claim]:
+    """Take the runs that nobody drives, at most as many as there is `room` for, the oldest first.
+
+    `early`: also those whose process is gone while their lease still lasts.
+    """
+    parameters = {
+        "worker": worker,
+        "lease": LEASE_SECONDS,
+        "early": LEASE_SECONDS - GRACE_SECONDS if early else 0,
+        "room": room,
+    }
     return [_claim(row) for row in await db.run(_CLAIM, parameters)]
 
 

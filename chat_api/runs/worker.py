@@ -1,9 +1,11 @@
 """The process as a driver of runs: claims them, keeps their leases, stops them, hands them over."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from traceback import format_exception
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -15,13 +17,13 @@ from structlog.contextvars import bind_contextvars
 from chat_api.runs.conclude import End, conclude
 from chat_api.runs.errors import LeaseLost, TurnFailed
 from chat_api.runs.events import Event
-from chat_api.runs.fold import fold
 from chat_api.runs.hub import Hub
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
 from chat_api.runs.log import Log, RunLog
 from chat_api.runs.signals import Cancel, Note, Work, parse
 from chat_api.runs.turn import Live, Stop, TurnDeps, answer, failed, stopped
+from chat_api.runs.upkeep import clear_forever
 from kit.ids import new_id
 from kit.jobs import Job, background
 from kit.postgres.errors import AWAY, violated
@@ -29,8 +31,9 @@ from kit.postgres.errors import AWAY, violated
 __all__ = ["Drive", "Worker"]
 
 _REAP_EVERY: Final = 1.0
-_FOLD_EVERY: Final = 30.0
 _GRACE: Final = 3.0
+# After which the others that an outage cut off listen again, too.
+_SETTLED: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -67,6 +70,7 @@ class Worker:
         self._most_live: Final = most_live
         self._fold_after: Final = fold_after
         self._work: Final = asyncio.Event()
+        self._listening_since: float | None = None
 
     @property
     def room(self) -> int:
@@ -82,7 +86,7 @@ class Worker:
             self.hub.tail_forever,
             self._renew_forever,
             self._claim_forever,
-            self._fold_forever,
+            partial(clear_forever, self.deps, self._fold_after),
         )
         async with background(*own, *also):
             try:
@@ -103,6 +107,7 @@ class Worker:
 
     async def listening(self) -> None:
         """Look everywhere: what was told before may have been missed."""
+        self._listening_since = time.monotonic()
         self.hub.look()
         self.look_for_work()
 
@@ -221,7 +226,7 @@ class Worker:
     async def _claim(self) -> None:
         try:
             async with self._claiming:
-                turns = await claim(self.deps.db, self.id, room=self.room)
+                turns = await claim(self.deps.db, self.id, room=self.room, early=self._settled())
                 self._claimed.update((turn.run_id, False) for turn in turns)
             await asyncio.gather(*map(self._take_over, turns))
         except IntegrityError as error:
@@ -229,6 +234,10 @@ class Worker:
             _log.info("claim_again", constraint=violated(error))
         except AWAY as error:
             _log.warning("nothing_claimed", reason=type(error).__name__)
+
+    def _settled(self) -> bool:
+        since = self._listening_since
+        return since is not None and time.monotonic() - since > _SETTLED
 
     async def _take_over(self, turn: Claim) -> None:
         try:
@@ -267,17 +276,6 @@ class Worker:
                 self._stop(drive, "lost")
             elif renewal.cancel_requested:
                 self._stop(drive, "cancel")
-
-    async def _fold_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_FOLD_EVERY)
-            try:
-                while await fold(self.deps.db, self._fold_after):
-                    pass
-                if self.deps.admission is not None:
-                    await self.deps.admission.limits.limiter.clear()
-            except AWAY as error:
-                _log.warning("nothing_folded", reason=type(error).__name__)
 
     async def hand_over(self) -> None:
         """Claim nothing more, give the live runs a moment to end, and let other replicas have the rest."""

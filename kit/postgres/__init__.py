@@ -2,7 +2,7 @@
 
 from kit.embedded import embedded_url
 from kit.postgres.engine import Db, open_db
-from kit.postgres.listen import listen_forever
+from kit.postgres.listen import GONE, listen_forever
 from kit.postgres.migrate import migrate
 
-__all__ = ["Db", "embedded_url", "listen_forever", "migrate", "open_db"]
+__all__ = ["GONE", "Db", "embedded_url", "listen_forever", "migrate", "open_db"]
