@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from chat_api.providers.names import ProviderName
 from chat_api.providers.tool_calls import clean_text
 
 __all__ = ["DEFAULT", "MOST_TOOLS", "AgentConfig", "Approvals", "ModelOptions", "ToolName"]
@@ -25,7 +26,6 @@ def _storable(text: str) -> str:
 
 ToolName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
-ProviderName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 ModelId: TypeAlias = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
