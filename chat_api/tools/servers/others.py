@@ -12,12 +12,12 @@ from uuid import UUID
 from chat_api.auth.service import Deputy
 from chat_api.tools.function_tools import failed
 from chat_api.tools.servers.exchange import Network
-from chat_api.tools.servers.lookups import Lookups
 from chat_api.tools.servers.offering import Offer
 from chat_api.tools.servers.registry import Registry, Server
 from chat_api.tools.servers.server_line import Listed, ServerLine
 from chat_api.tools.servers.shelf import Shelf
 from chat_api.tools.toolbox import Toolbox, ToolUser
+from kit.network import Lookups
 from kit.postgres import Db
 from kit.sealing import Sealer
 

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from kit.network import Resolve
+from kit.network.reach import Resolve
 
 __all__ = ["Lookups"]
 
