@@ -1,12 +1,11 @@
 """Agents: assistants with a prompt, tools and rules of one's own."""
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final, TypeAlias, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from chat_api.agents import service, tools
 from chat_api.agents.config import AgentConfig, ToolName
@@ -15,6 +14,7 @@ from chat_api.agents.schemas import AgentChange, AgentList, AgentOut, AgentTools
 from chat_api.auth.dependencies import Caller, Database
 from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
+from chat_api.preconditions import Expected, etag
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import ToolOut
 from chat_api.tools.servers.others import OtherServers
@@ -25,24 +25,7 @@ from mcp_server.custom.catalogue import CustomTools
 router = APIRouter(tags=["agents"])
 
 _PATH: Final = "/agents"
-_ETAG: Final = re.compile(r'"\d{1,9}"', re.ASCII)
 _TOOL: Final = "/agents/{agent_id}/tools/{name}"
-
-
-async def _if_match(
-    if_match: Annotated[
-        str | None,
-        Header(max_length=1000, description="The `ETag` of the version that the change is made to"),
-    ] = None,
-) -> frozenset[int] | None:
-    """The versions that the caller expects (RFC 9110, 13.1.1); None: any. A weak one is never matched."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    tags = (tag.strip() for tag in if_match.split(","))
-    return frozenset(int(tag[1:-1]) for tag in tags if _ETAG.fullmatch(tag))
-
-
-Expected: TypeAlias = Annotated[frozenset[int] | None, Depends(_if_match)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +158,5 @@ async def detach_tool(
 
 
 def _answer(agent: Agent, response: Response) -> AgentOut:
-    response.headers["ETag"] = f'"{agent.version}"'
+    response.headers["ETag"] = etag(agent.version)
     return AgentOut.of(agent)

@@ -5,11 +5,12 @@ from http import HTTPStatus
 from typing import Annotated, Final, TypeAlias, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from chat_api.auth.dependencies import Admin, Caller
 from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
+from chat_api.preconditions import ExpectedVersions, etag
 from chat_api.tools import service
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import (
@@ -50,11 +51,6 @@ Names: TypeAlias = Annotated[Container[str], Depends(_names)]
 Custom: TypeAlias = Annotated[CustomTools, Depends(_custom)]
 """The custom tools, for an admin."""
 
-_IfMatch: TypeAlias = Annotated[
-    str,
-    Header(pattern=r'^"\d{1,9}"$', description="The `ETag` of the version that the change is made to"),
-]
-
 
 @router.get("/tools")
 async def list_tools(request: Request, caller: Caller, custom: Names) -> ToolList:
@@ -69,7 +65,7 @@ async def list_tools(request: Request, caller: Caller, custom: Names) -> ToolLis
 async def register_tool(caller: Admin, custom: Custom, body: NewTool, response: Response) -> RegisteredTool:
     """Add a tool for everybody: a Python function, which runs in the sandbox when it is called."""
     kept = await registry.register(custom, body.draft, caller.owner)
-    response.headers["ETag"] = f'"{kept.version}"'
+    response.headers["ETag"] = etag(kept.version)
     return RegisteredTool(
         tool_id=kept.id, name=kept.name, version=kept.version, registered_at=kept.created_at
     )
@@ -90,11 +86,16 @@ async def get_custom_tool(custom: Custom, tool_id: UUID, response: Response) -> 
 
 @router.put(_ONE)
 async def change_custom_tool(
-    caller: Admin, custom: Custom, tool_id: UUID, body: ToolChange, response: Response, if_match: _IfMatch
+    caller: Admin,
+    custom: Custom,
+    tool_id: UUID,
+    body: ToolChange,
+    response: Response,
+    expected: ExpectedVersions,
 ) -> CustomToolOut:
     """Make a new version, if nobody else has made one meanwhile. Calls that run go on with the old one."""
     draft = Draft("", body.description, body.parameters, body.code)
-    kept = await registry.change(custom, tool_id, draft, _version(if_match), caller.owner)
+    kept = await registry.change(custom, tool_id, draft, expected, caller.owner)
     return _answer(kept, response)
 
 
@@ -114,11 +115,16 @@ async def list_versions(custom: Custom, tool_id: UUID) -> VersionList:
 
 @router.post(f"{_ONE}/restore")
 async def restore_custom_tool(
-    caller: Admin, custom: Custom, tool_id: UUID, body: Restore, response: Response, if_match: _IfMatch
+    caller: Admin,
+    custom: Custom,
+    tool_id: UUID,
+    body: Restore,
+    response: Response,
+    expected: ExpectedVersions,
 ) -> CustomToolOut:
     """Make a new version that is what an old one was."""
-    seen = _version(if_match)
-    return _answer(await registry.restore(custom, tool_id, body.version, seen, caller.owner), response)
+    restored = await registry.restore(custom, tool_id, body.version, expected, caller.owner)
+    return _answer(restored, response)
 
 
 @router.post(f"{_ONE}/enable")
@@ -133,10 +139,6 @@ async def disable_custom_tool(custom: Custom, tool_id: UUID, response: Response)
     return _answer(await registry.set_enabled(custom, tool_id, enabled=False), response)
 
 
-def _version(etag: str) -> int:
-    return int(etag.strip('"'))
-
-
 def _answer(kept: registry.Kept, response: Response) -> CustomToolOut:
-    response.headers["ETag"] = f'"{kept.version}"'
+    response.headers["ETag"] = etag(kept.version)
     return CustomToolOut.of(kept)

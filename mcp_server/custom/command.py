@@ -89,7 +89,7 @@ def remove(name: str, *, yes: bool) -> None:
 async def _register(tools: CustomTools, draft: Draft, *, replace: bool) -> Kept:
     if replace:
         kept = await registry.named(tools.db, draft.name)
-        return await registry.change(tools, kept.id, draft, kept.version, None)
+        return await registry.change(tools, kept.id, draft, [kept.version], None)
     return await registry.register(tools, draft, None)
 
 

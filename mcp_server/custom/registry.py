@@ -1,6 +1,6 @@
 """Keeping custom tools: every change of what one does is a version of its own."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -93,21 +93,25 @@ async def register(tools: CustomTools, draft: Draft, by: UUID | None) -> Kept:
     return await get(tools.db, tool.id)
 
 
-async def change(tools: CustomTools, tool_id: UUID, draft: Draft, seen: int, by: UUID | None) -> Kept:
-    """Make a new version, of the same name, of a tool whose newest version is `seen`.
+async def change(
+    tools: CustomTools, tool_id: UUID, draft: Draft, seen: Collection[int], by: UUID | None
+) -> Kept:
+    """Make a new version, of the same name, of a tool whose newest version is one of those `seen`.
 
     Raises CustomToolNotFound, CustomToolChanged, Unfit.
     """
     kept = await get(tools.db, tool_id)
     draft = await checked(replace(draft, name=kept.name), tools.built_in, by or _NOBODY)
     async with tools.db.begin() as session:
-        await _advance(session, tool_id, seen)
-        session.add(_version(tool_id, seen + 1, draft, by))
+        newest = await _advance(session, tool_id, seen)
+        session.add(_version(tool_id, newest, draft, by))
     tools.changed()
     return await get(tools.db, tool_id)
 
 
-async def restore(tools: CustomTools, tool_id: UUID, version: int, seen: int, by: UUID | None) -> Kept:
+async def restore(
+    tools: CustomTools, tool_id: UUID, version: int, seen: Collection[int], by: UUID | None
+) -> Kept:
     """Make a new version that is what `version` was. Raises as `change` does."""
     old = next((one for one in await versions(tools.db, tool_id) if one.version == version), None)
     if old is None:
@@ -195,16 +199,19 @@ def _version(tool_id: UUID, version: int, draft: Draft, by: UUID | None) -> Cust
     )
 
 
-async def _advance(session: AsyncSession, tool_id: UUID, seen: int) -> None:
+async def _advance(session: AsyncSession, tool_id: UUID, seen: Collection[int]) -> int:
     """Count the version up, unless somebody else has done so: of two, the second waits for the first."""
+    version = col(CustomTool.version)
     advancing = (
         update(CustomTool)
-        .where(col(CustomTool.id) == tool_id, col(CustomTool.version) == seen)
-        .values(version=seen + 1, updated_at=now())
-        .returning(col(CustomTool.id))
+        .where(col(CustomTool.id) == tool_id, version.in_(seen))
+        .values(version=version + 1, updated_at=now())
+        .returning(version)
     )
-    if (await session.execute(advancing)).first() is None:
+    newest = await session.scalar(advancing)
+    if newest is None:
         raise CustomToolChanged
+    return newest
 
 
 @contextmanager

@@ -179,12 +179,23 @@ def test_an_agent_with_as_many_tools_as_there_may_be_takes_no_more(alice: Person
 
 
 @pytest.mark.parametrize(
-    ("tag", "fits"),
-    [('"1"', True), ("*", True), ('"7", "1"', True), ('"7"', False), ('W/"1"', False), ("1", False)],
+    ("tag", "wanted"),
+    [
+        ('"1"', 200),
+        ("*", 200),
+        ('"7", "1"', 200),
+        ('"7"', 412),
+        ('W/"1"', 412),
+        ('"elsewhere"', 412),
+        ("1", 422),
+        ('"1', 422),
+        ('"1" "2"', 422),
+        ('*, "1"', 422),
+        (",", 422),
+    ],
 )
-def test_a_change_is_held_to_the_version_that_it_is_made_to(alice: Person, tag: str, *, fits: bool) -> None:
+def test_a_change_is_held_to_the_version_that_it_is_made_to(alice: Person, tag: str, wanted: int) -> None:
     headers = {"If-Match": tag}
-    wanted = 200 if fits else 412
     path = f"{AGENTS}/{agent(alice, tools=[])}"
     assert alice.http.put(f"{path}/tools/calculator", headers=headers).status_code == wanted
     path = f"{AGENTS}/{agent(alice)}"

@@ -41,10 +41,14 @@ def test_they_are_off_unless_set(person: MakePerson) -> None:
 
 
 def test_a_change_names_the_version_that_it_is_made_to(admin: Person) -> None:
-    path = f"{CUSTOM}/{admin.http.post(REGISTER, json=tool(fresh())).json()['tool_id']}"
-    body = {"description": "Other", "parameters": {"type": "object"}, "code": "def x(): return 1"}
-    for headers in ({}, {"If-Match": "1"}, {"If-Match": "*"}, {"If-Match": '"x"'}):
+    name = fresh()
+    path = f"{CUSTOM}/{admin.http.post(REGISTER, json=tool(name)).json()['tool_id']}"
+    body = {"description": "Other", "parameters": {"type": "object"}, "code": f"def {name}(): return 1"}
+    for headers in ({}, {"If-Match": "1"}, {"If-Match": "*"}):
         assert code_of(admin.http.put(path, json=body, headers=headers)) == (422, "invalid_request")
+    for tag in ('"x"', 'W/"1"', '"2", "3"'):
+        refused = admin.http.put(path, json=body, headers={"If-Match": tag})
+        assert code_of(refused) == (412, "custom_tool_changed")
 
 
 def test_what_is_not_there_is_not_found(admin: Person) -> None:

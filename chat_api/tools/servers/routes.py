@@ -4,11 +4,12 @@ from http import HTTPStatus
 from typing import Annotated, TypeAlias, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from chat_api.auth.dependencies import Caller, Database
 from chat_api.auth.schemas import Done
 from chat_api.auth.service import Delegation
+from chat_api.preconditions import Expected, etag
 from chat_api.tools.servers import probing, service
 from chat_api.tools.servers.models import McpServer
 from chat_api.tools.servers.others import OtherServers
@@ -44,12 +45,6 @@ async def _desk(request: Request, db: Database, others: Others, delegation: Dele
 
 
 Desk: TypeAlias = Annotated[service.Desk, Depends(_desk)]
-
-
-_IfMatch: TypeAlias = Annotated[
-    str | None,
-    Header(pattern=r'^"\d{1,9}"$', description="The `ETag` of the version that the change is made to"),
-]
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
@@ -88,13 +83,12 @@ async def change_server(
     server_id: UUID,
     body: ServerChange,
     response: Response,
-    if_match: _IfMatch = None,
+    expected: Expected,
 ) -> ServerOut:
     """Change a server. Its secret stays, unless it moves to another host.
 
     With `If-Match`, only if nobody else has changed it meanwhile.
     """
-    expected = None if if_match is None else int(if_match.strip('"'))
     given = body.model_dump(exclude_unset=True)
     server = await desk.change(caller, server_id, given, expected=expected)
     others.registry.expire()
@@ -128,7 +122,7 @@ async def list_server_tools(
 
 
 def _answer(server: McpServer, caller: Identity, response: Response) -> ServerOut:
-    response.headers["ETag"] = f'"{server.version}"'
+    response.headers["ETag"] = etag(server.version)
     return _out(server, caller)
 
 

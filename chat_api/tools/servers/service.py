@@ -1,6 +1,6 @@
 """Keeping other MCP servers: one's own, and those that admins share with everybody."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -65,16 +65,21 @@ class Desk:
         return server
 
     async def change(
-        self, by: Identity, server_id: UUID, given: dict[str, Any], *, expected: int | None = None
+        self,
+        by: Identity,
+        server_id: UUID,
+        given: dict[str, Any],
+        *,
+        expected: Collection[int] | None = None,
     ) -> McpServer:
-        """Change what is `given`; `expected` is the version that the change was made to.
+        """Change what is `given`; `expected` are the versions that the change can be made to; None: any.
 
         Raises McpServerNotFound, McpServerChanged, McpServerSecretNeeded, and what `create` does.
         """
         try:
             async with self.db.begin() as session:
                 server = await _changeable(session, by, server_id)
-                if expected is not None and expected != server.version:
+                if expected is not None and server.version not in expected:
                     raise McpServerChanged(server.version)
                 was_shared = server.shared
                 self._apply(server, by, given)
