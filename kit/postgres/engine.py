@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from psycopg.errors import ReadOnlySqlTransaction
-from sqlalchemy import ExceptionContext, Executable, Row, event, make_url
+from sqlalchemy import Engine, ExceptionContext, Executable, Row, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from kit.errors import SetupError
 
@@ -30,22 +31,39 @@ _POOL_TIMEOUT: Final = 10
 class Db(async_sessionmaker[AsyncSession]):
     """A session factory. A function that takes a `Db` opens the transaction; one with a session joins it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, alone: Engine) -> None:
+        """`engine` is for transactions of several statements, `alone` has connections that commit each."""
         super().__init__(engine, expire_on_commit=False)
-        self._alone: Final = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._alone: Final = alone
 
     async def run(
         self, statement: Executable, parameters: Mapping[str, Any]
     ) -> Sequence[Row[*tuple[Any, ...]]]:
         """Run one statement as a transaction of its own, in one round trip; return its rows."""
-        async with self._alone.connect() as connection:
-            result = await connection.execute(statement, parameters)
+        # Into SQLAlchemy's greenlet once, not anew for the connection, the statement and the end.
+        return await greenlet_spawn(self._run, statement, parameters)
+
+    def _run(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        with self._alone.connect() as connection:
+            result = connection.execute(statement, parameters)
             return result.all() if result.returns_rows else ()
 
 
 @asynccontextmanager
 async def open_db(url: str, *, pool_size: int = _POOL_SIZE) -> AsyncGenerator[Db]:
     """Yield a session factory on the server at `url`; close its connections at the end."""
+    single = max(1, pool_size * 3 // 5)
+    engine = _engine(url, max(1, pool_size - single))
+    # A connection that always commits has nothing to set when it is taken, and nothing to undo afterwards.
+    alone = _engine(url, single, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+    try:
+        yield Db(engine, alone.sync_engine)
+    finally:
+        await alone.dispose()
+        await engine.dispose()
+
+
+def _engine(url: str, pool_size: int, **more: Any) -> AsyncEngine:
     engine = create_async_engine(
         psycopg_url(url),
         pool_size=pool_size,
@@ -53,13 +71,11 @@ async def open_db(url: str, *, pool_size: int = _POOL_SIZE) -> AsyncGenerator[Db
         hide_parameters=True,
         pool_timeout=_POOL_TIMEOUT,
         connect_args={"connect_timeout": _CONNECT_TIMEOUT, "application_name": "turnlog", **KEEPALIVES},
+        **more,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "handle_error", _leave_demoted)
-    try:
-        yield Db(engine)
-    finally:
-        await engine.dispose()
+    return engine
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
