@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import statistics
 import sys
 import time
 from collections import Counter
@@ -40,6 +41,7 @@ def show(trial: Trial, seconds: float) -> None:
         "effects failed, as told": verdict.told,
         "takeovers measured": len(verdict.latencies),
         "takeovers left out": verdict.unmeasured,
+        "takeover median, seconds": round(statistics.median(verdict.latencies or [0]), 1),
         "takeover p99, seconds": round(verdict.p99, 1),
         "takeover longest, seconds": round(max(verdict.latencies, default=0), 1),
     }
