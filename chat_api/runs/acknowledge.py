@@ -10,9 +10,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from chat_api.agents.config import ModelOptions
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Conversation
 from chat_api.conversations.service import ConversationNotFound
+from chat_api.conversations.titles import title_of
 from chat_api.runs.errors import ConversationBusy, KeyReused
 from chat_api.runs.events import Event
 from chat_api.runs.lease import LEASE_SECONDS
@@ -28,16 +30,19 @@ __all__ = ["IfBusy", "Message", "Started", "acknowledge", "was_sent"]
 IfBusy: TypeAlias = Literal["reject", "enqueue", "interrupt"]
 
 _MOST_QUEUED: Final = 20
+_DATA: Final = bindparam("data", type_=JSONB)
+_OPTIONS: Final = bindparam("options", type_=JSONB(none_as_null=True))
 _RUN: Final = """
-    INSERT INTO runs (id, user_id, conversation_id, position, status, attempt, lease_owner, lease_until,
-        cancel_requested, idempotency_key, request_hash, timezone, agent_id, agent_version, folded,
-        created_at)
+    INSERT INTO runs (id, user_id, conversation_id, position, answer_position, status, attempt, lease_owner,
+        lease_until, cancel_requested, idempotency_key, request_hash, timezone, agent_id, agent_version,
+        options, folded, created_at)
 """
 _RUN_VALUES: Final = """
     CASE WHEN runs_now THEN 'running' ELSE 'queued' END, runs_now::int,
     CASE WHEN runs_now THEN CAST(:worker AS uuid) END,
     CASE WHEN runs_now THEN now() + make_interval(secs => :lease) END,
-    false, :key, :request_hash, :timezone, CAST(:agent_id AS uuid), CAST(:agent_version AS int), false, :at
+    false, :key, :request_hash, :timezone, CAST(:agent_id AS uuid), CAST(:agent_version AS int),
+    :options, false, :at
 """
 _EVENT: Final = """
     INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
@@ -45,8 +50,10 @@ _EVENT: Final = """
 """
 _MESSAGE: Final = """
     INSERT INTO messages
-        (id, user_id, conversation_id, run_id, position, role, content, tool_calls, status, created_at)
-    SELECT :message_id, :user_id, :conversation_id, id, position, 'user', :content, '[]', 'completed', :at
+        (id, user_id, conversation_id, run_id, position, parent_position, role, content, tool_calls, status,
+        created_at)
+    SELECT :message_id, :user_id, :conversation_id, id, position, nullif(position - 1, -1), 'user', :content,
+        '[]', 'completed', :at
     FROM run
 """
 _NEW_CONVERSATION: Final = text(
@@ -55,36 +62,41 @@ _NEW_CONVERSATION: Final = text(
         INSERT INTO users (id, issuer, subject, created_at) VALUES (:user_id, :issuer, :subject, :at)
         ON CONFLICT DO NOTHING
     ), conversation AS (
-        INSERT INTO conversations (id, user_id, next_position, created_at, updated_at)
-        VALUES (:conversation_id, :user_id, 2, :at, :at)
+        INSERT INTO conversations
+            (id, user_id, next_position, title, title_source, agent_id, created_at, updated_at)
+        VALUES (:conversation_id, :user_id, 2, :title, 'message', CAST(:agent_id AS uuid), :at, :at)
     ), run AS (
-        {_RUN} SELECT :run_id, :user_id, :conversation_id, 0, {_RUN_VALUES}
+        {_RUN} SELECT :run_id, :user_id, :conversation_id, 0, 1, {_RUN_VALUES}
         FROM (SELECT CAST(:runs_now AS boolean) AS runs_now) AS place
         RETURNING id, position, status
     ), event AS ({_EVENT}), message AS ({_MESSAGE})
     SELECT position, status FROM run
     """  # noqa: S608
-).bindparams(bindparam("data", type_=JSONB))
+).bindparams(_DATA, _OPTIONS)
 # Who had to wait for another turn to be taken would count the queue of before, and so takes none.
 _NEXT_TURN: Final = text(
     f"""
     WITH place AS (
-        UPDATE conversations SET next_position = next_position + 2, updated_at = :at
-        WHERE id = :conversation_id AND user_id = :user_id
+        UPDATE conversations SET next_position = next_position + 2, updated_at = :at,
+            agent_id = CAST(:agent_id AS uuid), archived_at = NULL,
+            title = CASE next_position WHEN 0 THEN coalesce(title, :title) ELSE title END,
+            title_source = CASE next_position WHEN 0 THEN coalesce(title_source, 'message')
+                ELSE title_source END
+        WHERE id = :conversation_id AND user_id = :user_id AND deleted_at IS NULL
             AND next_position = (SELECT next_position FROM conversations WHERE id = :conversation_id)
         RETURNING next_position - 2 AS position, (
             SELECT count(*) FROM runs
             WHERE user_id = :user_id AND conversation_id = :conversation_id AND status = 'queued'
         ) AS queued
     ), run AS (
-        {_RUN} SELECT :run_id, :user_id, :conversation_id, position, {_RUN_VALUES}
+        {_RUN} SELECT :run_id, :user_id, :conversation_id, position, position + 1, {_RUN_VALUES}
         FROM (SELECT position, queued, :runs_now AND queued = 0 AS runs_now FROM place) AS place
         WHERE queued <= :most_queued
         RETURNING id, position, status
     ), event AS ({_EVENT}), message AS ({_MESSAGE})
     SELECT position, status FROM run
     """  # noqa: S608
-).bindparams(bindparam("data", type_=JSONB))
+).bindparams(_DATA, _OPTIONS)
 
 
 _LOCK: Final = text("SELECT FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE")
@@ -94,12 +106,14 @@ _LOCK: Final = text("SELECT FROM conversations WHERE id = :conversation_id FOR N
 class Message:
     """What the user says, and how the turn is to be taken: by which agent, if not the default one.
 
+    `options` is what it asks of its model in place of what the agent does.
     `key` makes the turn the same however often it is sent; `request_hash` tells whether it is.
     """
 
     content: str
     conversation_id: UUID | None = None
     agent: AgentRef | None = None
+    options: ModelOptions | None = None
     if_busy: IfBusy = "reject"
     key: str | None = None
     request_hash: bytes | None = None
@@ -141,7 +155,9 @@ async def acknowledge(
         "timezone": identity.zone,
         "agent_id": message.agent and message.agent.id,
         "agent_version": message.agent and message.agent.version,
+        "options": message.options and message.options.model_dump(mode="json", exclude_none=True),
         "content": message.content,
+        "title": title_of(message.content),
         "data": data,
         "at": at,
         "runs_now": runs_now,
@@ -194,7 +210,9 @@ async def _refused(db: Db, identity: Identity, message: Message) -> Started:
     if known is not None:
         return _same(known, message)
     conversation = select(col(Conversation.id)).where(
-        col(Conversation.id) == message.conversation_id, col(Conversation.user_id) == identity.owner
+        col(Conversation.id) == message.conversation_id,
+        col(Conversation.user_id) == identity.owner,
+        col(Conversation.deleted_at).is_(None),
     )
     async with db() as session:
         if await session.scalar(conversation) is None:

@@ -38,12 +38,13 @@ _CONCLUDE: Final = text(
         WHERE id = :run_id AND attempt = :attempt AND status = 'running'
             AND (lease_until > now() OR CAST(:status AS text) <> 'failed')
             AND EXISTS (SELECT FROM events WHERE run_id = :run_id AND seq = :last)
-        RETURNING id, user_id, status
+        RETURNING id, user_id, position, answer_position, status
     ), answer AS (
         INSERT INTO messages
-            (id, user_id, conversation_id, run_id, position, role, content, tool_calls, status, created_at)
-        SELECT :message_id, user_id, :conversation_id, id, :position, 'assistant', :content, :tool_calls,
-            :status, :at
+            (id, user_id, conversation_id, run_id, position, parent_position, role, content, tool_calls,
+            status, created_at)
+        SELECT :message_id, user_id, :conversation_id, id, answer_position, position, 'assistant', :content,
+            :tool_calls, :status, :at
         FROM fenced WHERE :answered
     ), added AS (
         {INSERT_ROWS} ON CONFLICT DO NOTHING
@@ -111,7 +112,6 @@ async def conclude(
         "error": end.error,
         "message_id": message_id,
         "conversation_id": turn.conversation_id,
-        "position": turn.position + 1,
         "content": end.text,
         "tool_calls": list(end.tool_calls),
         "answered": answered and end.status in FINAL,

@@ -14,6 +14,7 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
+from chat_api.agents.config import ModelOptions
 from chat_api.agents.service import AgentRef
 from kit.postgres import GONE, Db
 
@@ -36,7 +37,7 @@ _CLAIM: Final = text(
                 SELECT FROM runs AS other
                 WHERE other.user_id = run.user_id AND other.conversation_id = run.conversation_id
                     AND (other.status IN ('running', 'requires_action')
-                        OR other.status = 'queued' AND other.position < run.position)
+                        OR other.status = 'queued' AND other.answer_position < run.answer_position)
             )
         ORDER BY run.id LIMIT :room FOR NO KEY UPDATE OF run SKIP LOCKED
     ), taken AS (
@@ -46,8 +47,8 @@ _CLAIM: Final = text(
         RETURNING runs.*
     )
     SELECT taken.id, taken.user_id, taken.conversation_id, taken.position, taken.attempt, taken.timezone,
-        taken.agent_id, taken.agent_version, taken.cancel_requested, users.issuer, users.subject,
-        messages.content
+        taken.agent_id, taken.agent_version, taken.options, taken.cancel_requested,
+        users.issuer, users.subject, messages.content
     FROM taken JOIN users ON users.id = taken.user_id
     JOIN messages ON messages.user_id = taken.user_id
         AND messages.conversation_id = taken.conversation_id AND messages.position = taken.position
@@ -91,6 +92,7 @@ class Claim:
     content: str
     timezone: str | None = None
     agent: AgentRef | None = None
+    options: ModelOptions | None = None
     cancel_requested: bool = False
 
 
@@ -126,6 +128,7 @@ def _claim(row: Row[Any]) -> Claim:
         content=row.content,
         timezone=row.timezone,
         agent=None if row.agent_id is None else AgentRef(row.agent_id, row.agent_version),
+        options=None if row.options is None else ModelOptions.model_validate(row.options),
         cancel_requested=row.cancel_requested,
     )
 

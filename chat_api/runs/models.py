@@ -21,7 +21,8 @@ class Run(Table, table=True):
     """One turn of the assistant.
 
     Who holds the lease (`lease_owner`, `lease_until`) may write to it, and only as the current `attempt`.
-    `position` is that of the user's message.
+    `position` is that of the user's message, `answer_position` that of the answer; `options` are what the
+    turn asks of its model.
     """
 
     __tablename__: ClassVar[str] = "runs"
@@ -30,6 +31,7 @@ class Run(Table, table=True):
             "status IN ('queued', 'running', 'requires_action', 'completed', 'failed', 'cancelled')",
             name="runs_status",
         ),
+        CheckConstraint("answer_position > position", name="runs_answer"),
         Index("runs_conversation", "conversation_id"),
         Index("runs_of_user", "user_id", "id"),
         Index(
@@ -56,7 +58,7 @@ class Run(Table, table=True):
             "runs_queued",
             "user_id",
             "conversation_id",
-            "position",
+            "answer_position",
             postgresql_where=text("status = 'queued'"),
         ),
         Index(
@@ -69,6 +71,8 @@ class Run(Table, table=True):
         sa_column=Column(ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False)
     )
     position: int
+    answer_position: int
+    options: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     status: str = Field(default="running", sa_type=Text)
     attempt: int = 0
     lease_owner: UUID | None = None

@@ -121,6 +121,7 @@ async def _take(
         content=message.content,
         timezone=identity.zone,
         agent=message.agent,
+        options=message.options,
     )
     return started, worker.begin(turn, started.event)
 
@@ -158,7 +159,7 @@ async def _kept_result(db: Db, run: Run) -> TurnResult:
     answer = select(Message).where(
         col(Message.user_id) == run.user_id,
         col(Message.conversation_id) == run.conversation_id,
-        col(Message.position) == run.position + 1,
+        col(Message.position) == run.answer_position,
     )
     async with db() as session:
         message = await session.scalar(answer)

@@ -14,15 +14,16 @@ LENGTHEN = """
         UPDATE conversations SET next_position = %(length)s WHERE id = %(id)s RETURNING id, user_id
     ), told AS (
         INSERT INTO messages
-            (id, user_id, conversation_id, run_id, position, role, content, tool_calls, status, created_at)
-        SELECT gen_random_uuid(), user_id, was.id, gen_random_uuid(), n,
+            (id, user_id, conversation_id, run_id, position, parent_position, role, content, tool_calls,
+             status, created_at)
+        SELECT gen_random_uuid(), user_id, was.id, gen_random_uuid(), n, n - 1,
             CASE WHEN n %% 2 = 0 THEN 'user' ELSE 'assistant' END, 'Number ' || n, '[]', 'completed', now()
         FROM was, generate_series(2, %(length)s - 1) AS n
     )
     INSERT INTO runs
-        (id, user_id, conversation_id, position, status, attempt, cancel_requested, folded, created_at,
-         finished_at)
-    SELECT gen_random_uuid(), user_id, was.id, n, 'completed', 1, false, true, now(), now()
+        (id, user_id, conversation_id, position, answer_position, status, attempt, cancel_requested, folded,
+         created_at, finished_at)
+    SELECT gen_random_uuid(), user_id, was.id, n, n + 1, 'completed', 1, false, true, now(), now()
     FROM was, generate_series(2, %(length)s - 2, 2) AS n
 """
 READ = """

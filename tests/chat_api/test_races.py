@@ -26,9 +26,11 @@ ENQUEUE = """
         UPDATE conversations SET next_position = next_position + 2 WHERE id = %(conversation_id)s
         RETURNING user_id, next_position - 2 AS position
     ), run AS (
-        INSERT INTO runs (id, user_id, conversation_id, position, status, attempt, cancel_requested,
-            folded, created_at)
-        SELECT %(run_id)s, user_id, %(conversation_id)s, position, 'queued', 0, false, false, now() FROM place
+        INSERT INTO runs (id, user_id, conversation_id, position, answer_position, status, attempt,
+            cancel_requested, folded, created_at)
+        SELECT %(run_id)s, user_id, %(conversation_id)s, position, position + 1, 'queued', 0, false, false,
+            now()
+        FROM place
         RETURNING *
     ), event AS (
         INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
