@@ -49,6 +49,7 @@ class Conversation(Table, table=True):
             postgresql_where=text("deleted_at IS NULL"),
         ),
         Index("conversations_of_agent", "user_id", "agent_id", "updated_at", "id"),
+        Index("conversations_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
@@ -69,7 +70,8 @@ class Conversation(Table, table=True):
 class Message(Table, table=True):
     """`parent_position` is that of the message that it follows; there is none where a turn had no answer.
 
-    A deleted message keeps its place, without what was said. `rating` is 1 or -1.
+    A deleted message keeps its place, without what was said. `rating` is 1 or -1. What was imported or
+    copied has no run.
     """
 
     __tablename__: ClassVar[str] = "messages"
@@ -80,13 +82,14 @@ class Message(Table, table=True):
         CheckConstraint("parent_position < position", name="messages_parent"),
         CheckConstraint("rating IN (-1, 1)", name="messages_rating"),
         Index("messages_conversation", "conversation_id"),
+        Index("messages_rated", "user_id", "id", postgresql_where=text("rating IS NOT NULL")),
     )
 
     user_id: UUID
     conversation_id: UUID = Field(
         sa_column=Column(ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False)
     )
-    run_id: UUID
+    run_id: UUID | None
     position: int
     parent_position: int | None = None
     role: str = Field(sa_type=Text)

@@ -26,7 +26,7 @@ class MessageOut(BaseModel):
         description="Of an answer: cancelled and failed ones have what was said until then"
     )
     tool_calls: list[ToolCall]
-    run_id: UUID
+    run_id: UUID | None = Field(description="The turn that it was said in; null: it was imported or copied")
     created_at: datetime
 
 

@@ -72,9 +72,16 @@ def _extend_conversations() -> None:
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index("conversations_of_agent", "conversations", ["user_id", "agent_id", "updated_at", "id"])
+    op.create_index(
+        "conversations_deleted",
+        "conversations",
+        ["deleted_at"],
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
 
 
 def _extend_messages() -> None:
+    op.alter_column("messages", "run_id", nullable=True)
     op.add_column("messages", sa.Column("parent_position", sa.Integer(), nullable=True))
     op.execute("UPDATE messages SET parent_position = position - 1 WHERE position > 0")
     for name in ("deleted_at", "rated_at"):
@@ -86,6 +93,9 @@ def _extend_messages() -> None:
     # This writes the table anew, without what the update above has left.
     op.add_column("messages", sa.Column("search", TSVECTOR(), sa.Computed(_SEARCHED, persisted=True)))
     op.create_index("messages_search", "messages", ["search"], postgresql_using="gin")
+    op.create_index(
+        "messages_rated", "messages", ["user_id", "id"], postgresql_where=sa.text("rating IS NOT NULL")
+    )
 
 
 def _index_queue(position: str) -> None:
@@ -104,10 +114,13 @@ def downgrade() -> None:
     op.drop_constraint("runs_answer", "runs")
     for name in ("options", "answer_position"):
         op.drop_column("runs", name)
-    op.drop_index("messages_search")
+    for name in ("messages_search", "messages_rated"):
+        op.drop_index(name)
+    op.execute("UPDATE messages SET run_id = gen_random_uuid() WHERE run_id IS NULL")
+    op.alter_column("messages", "run_id", nullable=False)
     for name in ("search", "parent_position", "deleted_at", "rating", "comment", "rated_at"):
         op.drop_column("messages", name)
-    for name in ("conversations_of_agent", "conversations_recent"):
+    for name in ("conversations_deleted", "conversations_of_agent", "conversations_recent"):
         op.drop_index(name)
     op.create_index("conversations_recent", "conversations", ["user_id", "updated_at"])
     for name in (
