@@ -36,13 +36,17 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model said. The tokens are as its server counts them, or `estimated` where it does not."""
+    """What a model said. The tokens are as its server counts them, or `estimated` where it does not.
+
+    Those of the input that it had `cached` are among them.
+    """
 
     text: str
     calls: tuple[FunctionCall, ...]
     input_tokens: int
     output_tokens: int
     estimated: bool
+    cached_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -111,7 +115,7 @@ class Answer:
             raise ValueError("neither words nor calls")
         tokens = self._counted()
         if tokens is not None:
-            return Completion(text, calls, *tokens, estimated=False)
+            return Completion(text, calls, *tokens, estimated=False, cached_tokens=self._cached(tokens[0]))
         said = len(text.encode()) + sum(len(f"{call.name}{call.arguments}".encode()) for call in calls)
         return Completion(text, calls, _estimate(request_bytes), _estimate(said), estimated=True)
 
@@ -190,6 +194,12 @@ class Answer:
             return None
         sane = any(given) and all(0 <= tokens <= _MOST_TOKENS for tokens in given)
         return (given[0], given[1]) if sane else None
+
+    def _cached(self, most: int) -> int:
+        """How many tokens of the input the server had in its cache, where it tells."""
+        details = self._usage.get("prompt_tokens_details")
+        found = cast("dict[str, Any]", details).get("cached_tokens") if isinstance(details, dict) else None
+        return min(found, most) if type(found) is int and found > 0 else 0
 
 
 def _estimate(size: int) -> int:

@@ -71,6 +71,7 @@ class StepFinished(_Step):
     changed: bool | None = Field(default=None, description="The user has put in other arguments")
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
     estimated: bool | None = None
     output: dict[str, Any] | None = Field(
         default=None, description="What a model said that wants tools called: `text` and `calls`"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 import structlog
@@ -30,7 +31,7 @@ Status: TypeAlias = Literal["completed", "failed", "cancelled", "requires_action
 _CONCLUDE: Final = text(
     f"""
     WITH fenced AS (
-        UPDATE runs SET provider = :provider, model = :model, usage = :usage,
+        UPDATE runs SET provider = :provider, model = :model, usage = :usage, cost_usd = :cost_usd,
             error = :error, finished_at = CASE WHEN :is_final THEN CAST(:at AS timestamptz) END,
             status = CASE
                 WHEN cancel_requested AND NOT :is_final THEN 'queued' ELSE CAST(:status AS text)
@@ -77,6 +78,7 @@ class End:
     error: dict[str, Any] | None = None
     provider: str | None = None
     model: str | None = None
+    cost_usd: Decimal | None = None
     requests: tuple[dict[str, Any], ...] = ()
 
 
@@ -109,6 +111,7 @@ async def conclude(
         "provider": end.provider,
         "model": end.model,
         "usage": end.usage,
+        "cost_usd": end.cost_usd,
         "error": end.error,
         "message_id": message_id,
         "conversation_id": turn.conversation_id,

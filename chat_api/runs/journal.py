@@ -45,6 +45,11 @@ class Journal:
         return "".join([_BETWEEN.join(self._texts), *self._saying])
 
     @property
+    def completions(self) -> Collection[Completion]:
+        """The model calls that have ended."""
+        return self._completions.values()
+
+    @property
     def calls(self) -> list[Call]:
         return [step.outcome for step in self._tools.values() if step.outcome is not None]
 
@@ -58,13 +63,14 @@ class Journal:
         """Tokens of all model calls that have ended, and whether some of them are estimated."""
         found = self._completions.values()
         sent, got = sum(one.input_tokens for one in found), sum(one.output_tokens for one in found)
+        cached = sum(one.cached_tokens for one in found)
         return {
             "requests": len(found),
             "input_tokens": sent,
             "output_tokens": got,
             "total_tokens": sent + got,
             "estimated": any(one.estimated for one in found),
-        }
+        } | ({"cached_tokens": cached} if cached else {})
 
     def resume(self, events: Iterable[Event]) -> None:
         """Learn what earlier attempts have done, and tell the readers what of their text still stands."""
@@ -121,6 +127,8 @@ class Journal:
             "output_tokens": completion.output_tokens,
             "estimated": completion.estimated,
         }
+        if completion.cached_tokens:
+            tokens["cached_tokens"] = completion.cached_tokens
         # An answer in words ends the turn, and is kept with its end.
         output = {"output": _output(completion)} if completion.calls else {}
         self._finish(step_id, **tokens, **output)
@@ -242,5 +250,10 @@ def _completion(data: dict[str, Any]) -> Completion:
     output = data["output"]
     calls = tuple(FunctionCall(*call) for call in output["calls"])
     return Completion(
-        output["text"], calls, data["input_tokens"], data["output_tokens"], estimated=data["estimated"]
+        output["text"],
+        calls,
+        data["input_tokens"],
+        data["output_tokens"],
+        estimated=data["estimated"],
+        cached_tokens=data.get("cached_tokens", 0),
     )

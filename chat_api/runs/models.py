@@ -1,10 +1,21 @@
 """Tables of runs and of their log."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Numeric,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -33,7 +44,22 @@ class Run(Table, table=True):
         ),
         CheckConstraint("answer_position > position", name="runs_answer"),
         Index("runs_conversation", "conversation_id"),
-        Index("runs_of_user", "user_id", "id"),
+        Index("runs_recent", "user_id", "created_at", "id"),
+        Index(
+            "runs_of_agent",
+            "user_id",
+            "agent_id",
+            "created_at",
+            "id",
+            postgresql_where=text("agent_id IS NOT NULL"),
+        ),
+        Index(
+            "runs_not_completed",
+            "user_id",
+            "created_at",
+            "id",
+            postgresql_where=text("status <> 'completed'"),
+        ),
         Index(
             ONE_LIVE_RUN,
             "user_id",
@@ -86,6 +112,7 @@ class Run(Table, table=True):
     provider: str | None = Field(default=None, sa_type=Text)
     model: str | None = Field(default=None, sa_type=Text)
     usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    cost_usd: Decimal | None = Field(default=None, sa_type=Numeric)
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     folded: bool = False
     created_at: datetime = timestamp()

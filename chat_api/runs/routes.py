@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
-from chat_api.auth.dependencies import Caller, StreamCaller
-from chat_api.runs import service
+from chat_api.auth.dependencies import Caller, Database, StreamCaller
+from chat_api.runs import listing, service
 from chat_api.runs.canonical import EventPage, page_of
 from chat_api.runs.decisions import Decision, pending
 from chat_api.runs.hub import read
+from chat_api.runs.listing import RunQuery
 from chat_api.runs.models import FINAL
 from chat_api.runs.schemas import Approval, ApprovalList, OpenRequest, RunList, RunOut, StepList
 from chat_api.runs.steps import steps_of
@@ -44,16 +45,13 @@ def wanted_wire(request: Request) -> Wire | None:
 @router.get("")
 async def list_runs(
     caller: Caller,
-    worker: Working,
-    conversation_id: UUID | None = None,
-    unfinished: Annotated[bool, Query(description="Only runs that are not over")] = False,  # noqa: FBT002
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    db: Database,
+    wanted: Annotated[RunQuery, Query()],
 ) -> RunList:
     """One's own runs, the newest first."""
-    found = await service.list_runs(
-        worker.deps.db, caller.owner, conversation_id=conversation_id, unfinished=unfinished, limit=limit
-    )
-    return RunList(runs=[RunOut.model_validate(run, from_attributes=True) for run in found])
+    found, more = await listing.list_runs(db, caller.owner, wanted)
+    runs = [RunOut.model_validate(run, from_attributes=True) for run in found]
+    return RunList(runs=runs, next_cursor=more)
 
 
 @router.get("/{run_id}")

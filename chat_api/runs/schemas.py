@@ -2,13 +2,24 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    computed_field,
+    model_validator,
+)
 
 from chat_api.conversations.schemas import ToolCall
 from chat_api.providers.tool_calls import UNUSABLE, clean_text, keepable, usable_arguments
+from chat_api.runs.listing import RunStatus
 
 __all__ = [
     "AcceptedData",
@@ -20,6 +31,7 @@ __all__ = [
     "ChatData",
     "ChatRequest",
     "ChatResponse",
+    "Dollars",
     "OpenRequest",
     "RunList",
     "RunOut",
@@ -29,6 +41,11 @@ __all__ = [
 ]
 
 _LONGEST_MESSAGE = 100_000
+
+Dollars: TypeAlias = Annotated[
+    Decimal, PlainSerializer(lambda cost: f"{cost.normalize():f}", return_type=str, when_used="json")
+]
+"""Exactly, as a string: `"0.00021"`."""
 
 
 def _storable(text: str) -> str:
@@ -129,6 +146,10 @@ class RunError(BaseModel):
     message: str
 
 
+class RunUsage(Usage):
+    cached_tokens: int = Field(default=0, description="Those of the input that the provider had cached")
+
+
 class RunOut(BaseModel):
     """A turn of the assistant; of the default one where there is no `agent_id`.
 
@@ -137,21 +158,33 @@ class RunOut(BaseModel):
 
     id: UUID
     conversation_id: UUID
-    status: Literal["queued", "running", "requires_action", "completed", "failed", "cancelled"]
+    status: RunStatus
     attempt: int
     agent_id: UUID | None
     agent_version: int | None
     cancel_requested: bool
     provider: str | None
     model: str | None
-    usage: Usage | None
+    usage: RunUsage | None
+    cost_usd: Dollars | None = Field(
+        description="At list prices, as they were then; 0 for a model of one's own, null where unknown"
+    )
     error: RunError | None
     created_at: datetime
     finished_at: datetime | None
 
+    @computed_field
+    @property
+    def latency_ms(self) -> float | None:
+        """From the message to the end."""
+        if self.finished_at is None:
+            return None
+        return round((self.finished_at - self.created_at).total_seconds() * 1000, 1)
+
 
 class RunList(BaseModel):
     runs: list[RunOut]
+    next_cursor: str | None
 
 
 class StepOut(BaseModel):
@@ -167,6 +200,7 @@ class StepOut(BaseModel):
     error: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
     estimated: bool | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

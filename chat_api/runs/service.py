@@ -41,7 +41,6 @@ __all__ = [
     "decide",
     "follow",
     "get_owned",
-    "list_runs",
     "start",
 ]
 
@@ -197,19 +196,6 @@ async def get_owned(db: Db, user_id: UUID, run_id: UUID) -> Run:
     if run is None or run.user_id != user_id:
         raise RunNotFound
     return run
-
-
-async def list_runs(
-    db: Db, user_id: UUID, *, conversation_id: UUID | None, unfinished: bool, limit: int
-) -> list[Run]:
-    """One's own runs, the newest first."""
-    found = select(Run).where(col(Run.user_id) == user_id).order_by(col(Run.id).desc()).limit(limit)
-    if conversation_id is not None:
-        found = found.where(col(Run.conversation_id) == conversation_id)
-    if unfinished:
-        found = found.where(col(Run.status).not_in(FINAL))
-    async with db() as session:
-        return list(await session.scalars(found))
 
 
 async def cancel(worker: Worker, user_id: UUID, run_id: UUID) -> Run:

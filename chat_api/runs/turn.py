@@ -15,6 +15,7 @@ from chat_api.providers.service import ChosenModel, Providers
 from chat_api.runs.admission import Admission
 from chat_api.runs.approvals import allowed, ask_if_unsure, unasked
 from chat_api.runs.conclude import End, Status
+from chat_api.runs.costs import cost_of, prepare
 from chat_api.runs.errors import GaveUp, Waiting
 from chat_api.runs.events import ATTEMPT, Event
 from chat_api.runs.journal import Journal
@@ -77,6 +78,7 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
         if begun > deps.attempts:
             raise GaveUp(begun - 1)
         live.chosen = await deps.providers.choose()
+        prepare(live.chosen.provider.name)
         user = _user(deps, live, live.chosen)
         live.agent = await agent_of(deps.db, turn.user_id, turn.agent)
         user.box = await deps.tools.equip(user.deputy)
@@ -146,14 +148,18 @@ def _end(
     requests: tuple[dict[str, Any], ...] = (),
 ) -> End:
     journal, chosen = live.journal, live.chosen
+    provider = chosen.provider if chosen else None
     return End(
         status=status,
         text=journal.said,
         tool_calls=tuple(journal.calls),
         usage=journal.usage(),
         error=error,
-        provider=chosen.provider.name if chosen else None,
+        provider=provider.name if provider else None,
         model=chosen.name if chosen else None,
+        cost_usd=cost_of(provider.name, provider.base_url, chosen.name, journal.completions)
+        if provider and chosen
+        else None,
         requests=requests,
     )
 
