@@ -46,8 +46,8 @@ fuzz: .venv/dev  ## 100,000 requests made from the OpenAPI document (forty minut
 	@CASES=$(CASES) SEED=$(SEED) $(BIN)/python -m tests.fuzz
 
 lock:  ## renew the lock files (needs uv)
-	$(LOCK) --extra embedded --extra local --group build -o requirements.lock
-	$(LOCK) --extra embedded --extra local --group dev -o requirements-dev.lock
+	$(LOCK) --extra embedded --extra local --extra web --group build -o requirements.lock
+	$(LOCK) --extra embedded --extra local --extra web --group dev -o requirements-dev.lock
 	$(LOCK) --group build --constraints requirements.lock -o requirements-server.lock  # for the container image
 
 clean:
