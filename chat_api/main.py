@@ -30,7 +30,7 @@ from chat_api.openapi import TAGS, DescribedApi
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
-from chat_api.runs import chat_routes, socket_routes
+from chat_api.runs import chat_routes, socket_routes, usage_routes
 from chat_api.runs import routes as run_routes
 from chat_api.runs.admission import Admission
 from chat_api.runs.control import cancel_of
@@ -67,6 +67,7 @@ _LIMITED: Final = (
     user_routes.router,
     api_key_routes.router,
     run_routes.router,
+    usage_routes.router,
     conversation_routes.router,
     server_routes.router,
 )
