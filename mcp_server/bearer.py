@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kit.errors import Problem
 from kit.ids import owner_id
 from kit.limits import TooManyRequests
 from kit.postgres.errors import AWAY
@@ -85,6 +86,10 @@ class Bearer:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, INTERNAL_ERROR, _AWAY)
         return None
 
+    def ended(self, _: Scope, problem: Problem) -> JSONResponse:
+        """The answer to a request that was under way when its token became good for nothing."""
+        return self._unauthorized(problem.message, error="invalid_token", error_description=problem.message)
+
     def _unauthorized(self, words: str, **told: str) -> JSONResponse:
         return self._challenge(HTTPStatus.UNAUTHORIZED, words, None, **told, scope=READ)
 
@@ -112,6 +117,8 @@ class BearerDoor:
     bearer: Bearer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # For `Leashed`, where it is that of an app with other routes.
+        scope["ended"] = self.bearer.ended
         user = await self.bearer.user(Headers(scope=scope))
         if isinstance(user, JSONResponse):
             await user(scope, receive, send)

@@ -6,21 +6,17 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from http import HTTPStatus
 from typing import Final
 
 import uvicorn
-from mcp_types import INVALID_REQUEST
-from starlette.types import ASGIApp, Scope
 
 from kit.access import Leashed, following, open_access
-from kit.errors import Problem, SetupError
+from kit.errors import SetupError
 from kit.postgres import Db, migrate, open_db
 from kit.telemetry import set_up_logging
 from mcp_server.bearer import Bearer
 from mcp_server.input_end import signals_end_input
 from mcp_server.opening import Database
-from mcp_server.refusals import refusal
 from mcp_server.server import create_server
 from mcp_server.settings import McpSettings
 from mcp_server.setup import deps_from, http_app, limit_from, verifier_from
@@ -67,9 +63,10 @@ async def _http(settings: McpSettings, database: Database, host: str, port: int,
             await stack.enter_async_context(following(access, url))
             bearer = Bearer(verifier_from(settings, access), public_url, limit_from(settings, db))
         app = http_app(create_server(deps, public_url=public_url), settings, bearer)
-        leashed = Leashed(app, answer=_ended)
+        # Only who has shown a token can be sent away.
+        served = app if bearer is None else Leashed(app, answer=bearer.ended)
         config = uvicorn.Config(
-            leashed, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
+            served, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1
         )
         print(f"MCP server: {address}/mcp", file=sys.stderr)  # noqa: T201
         await uvicorn.Server(config).serve()
@@ -81,7 +78,3 @@ async def _open(database: Database) -> AsyncGenerator[tuple[Db, str]]:
     await asyncio.to_thread(migrate, url)
     async with open_db(url) as db:
         yield db, url
-
-
-def _ended(_: Scope, problem: Problem) -> ASGIApp:
-    return refusal(HTTPStatus(problem.status), INVALID_REQUEST, problem.message)

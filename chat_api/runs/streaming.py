@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from chat_api.runs.events import Event
 from chat_api.runs.wire import Wire
 from chat_api.runs.wire.protocol import encode
+from kit.errors import Problem
 
 __all__ = ["RunStream"]
 
@@ -21,7 +22,8 @@ _SLOWEST_CHUNK = 30.0
 class RunStream(Response):
     """Sends events until there are no more, the client leaves, or it takes nothing for half a minute.
 
-    A client that is dropped goes on with the number of the last event that it got.
+    A client that is dropped goes on with the number of the last event that it got. One that may read no
+    further is told why.
     """
 
     def __init__(
@@ -32,14 +34,16 @@ class RunStream(Response):
         *,
         gone: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """`gone` is called where the client leaves before the end."""
+        """`headers` name the run; `gone` is called where the client leaves before the end."""
         super().__init__(media_type=wire.media_type, headers={**_HEADERS, **headers})
         del self.headers["content-length"]
         self._events = events
         self._wire = wire
         self._gone = gone
+        self._whole = True
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["last_words"] = self._parting
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:
@@ -62,7 +66,12 @@ class RunStream(Response):
                 for chunk in _chunks(self._wire, events):
                     async with asyncio.timeout(_SLOWEST_CHUNK):
                         await _body(send, chunk)
+                    # A part of a large frame has no newline at its end.
+                    self._whole = chunk.endswith(b"\n") or not chunk
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _parting(self, problem: Problem) -> bytes:
+        return self._wire.parting(self.headers["X-Run-ID"], problem) if self._whole else b""
 
 
 def _chunks(wire: Wire, events: Sequence[Event]) -> Iterator[bytes]:

@@ -63,6 +63,8 @@ class Access:
             disabled = frozenset(row.id for row in await self._db.run(_DISABLED, {}))
             if disabled != self.disabled:
                 self.disabled = disabled
+                # Before their turns are stopped: their streams end for this, not for that.
+                self._show_out(set())
                 self._changed.set()
                 self._changed = asyncio.Event()
             in_use = {visit.identity.key_id for visit in self.visits if visit.identity.key_id is not None}

@@ -78,7 +78,11 @@ _leash: Final[ContextVar[_Leash]] = ContextVar("leash")
 
 
 class Leashed:
-    """Requests to `app` can be ended: those not answered yet with `answer`, and streams where they are."""
+    """Requests to `app` can be ended: those not answered yet with `answer`, and streams where they are.
+
+    A request may leave in its scope what else is to be done: `ended` answers in the place of `answer`, and
+    `last_words` makes the end of a stream's body of the problem.
+    """
 
     def __init__(self, app: ASGIApp, *, answer: Answer) -> None:
         self.app = app
@@ -105,9 +109,12 @@ class Leashed:
             if leash.why is None:
                 raise
             if started:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                words: Callable[[Problem], bytes] | None = scope.get("last_words")
+                body = b"" if words is None else words(leash.why)
+                await send({"type": "http.response.body", "body": body, "more_body": False})
             else:
-                await self.answer(scope, leash.why)(scope, receive, send)
+                answer: Answer = scope.get("ended", self.answer)
+                await answer(scope, leash.why)(scope, receive, send)
         finally:
             _leash.reset(before)
             leash.let_go()

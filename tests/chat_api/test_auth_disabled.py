@@ -18,7 +18,7 @@ from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port, tool_server_process
 from tests.chat_api.replica import Gate, execute, in_thread, running_api
 from tests.chat_api.sockets import Talk, address, closing
-from tests.chat_api.streams import read_sse
+from tests.chat_api.streams import NDJSON, SSE, frames, read_sse
 from tests.mcp_server.raw_http import NEW, request, send
 from tests.model_server import Hold, ModelServer, say, serve, stream
 from tests.servers import mcp_token
@@ -96,20 +96,23 @@ def test_the_tool_server_by_itself_lets_them_in_no_more(
         once(lambda: send(http, NEW, listing).status_code == 401)
 
 
-def test_a_stream_that_is_open_ends_and_its_turn_is_cancelled(
-    root: Someone, alice: Someone, model: ModelServer, database: str
+@pytest.mark.parametrize("accept", [SSE, NDJSON])
+def test_a_stream_that_is_open_ends_with_the_reason_and_its_turn_is_cancelled(
+    root: Someone, alice: Someone, model: ModelServer, database: str, accept: str
 ) -> None:
     hold = Hold()
     model.answers(stream("Half of it", hold, " and the rest"))
     chat = f"/api/{alice.user['user_id']}/chat"
-    with alice.http.stream("POST", chat, json={"message": "Hello", "stream": True}) as response:
-        heard = read_sse(response.iter_raw())
+    with alice.http.stream("POST", chat, json={"message": "Hello"}, headers={"Accept": accept}) as response:
+        heard = frames(response)
         hold.wait()
         while next(heard)[1]["type"] != "token":
             pass
         disable(root, alice)
-        rest = [frame["type"] for _, frame in heard]
-    assert "done" not in rest or rest[-1] == "done"
+        *_, (number, last) = heard
+    assert number is None
+    assert (last["type"], last["code"]) == ("error", "account_disabled")
+    assert last["run_id"] == response.headers["X-Run-ID"]
     owner = alice.user["id"]
     status = "SELECT status FROM runs WHERE user_id = %s"
     once(lambda: execute(database, status, owner) == [("cancelled",)])
@@ -149,7 +152,12 @@ def test_a_tool_call_under_way_ends(
         ):
             gate.wait()
             root.http.post(f"{USERS}/{user['id']}/disable")
-            assert code_of(waiting.result(5)) == DISABLED
+            answer = waiting.result(5)
+        assert (answer.status_code, answer.json()["jsonrpc"]) == (401, "2.0")
+        assert "account is disabled" in answer.json()["error"]["message"]
+        challenge = answer.headers["WWW-Authenticate"]
+        assert 'error="invalid_token"' in challenge
+        assert '/.well-known/oauth-protected-resource/mcp"' in challenge
         gate.open()
 
 

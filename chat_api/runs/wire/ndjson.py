@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from chat_api.runs.events import Event
 from chat_api.runs.wire.protocol import Wire, dumps, final_frame
-from kit.postgres.tables import now
 
 __all__ = ["NDJSON"]
 
@@ -13,7 +12,7 @@ def _frame(event: Event) -> bytes:
     found = _object(event)
     if found is None:
         return b""
-    return (dumps(found | {"run_id": str(event.run_id), "seq": event.seq}) + "\n").encode()
+    return _bare(found | {"run_id": str(event.run_id), "seq": event.seq})
 
 
 def _object(event: Event) -> dict[str, Any] | None:
@@ -56,8 +55,8 @@ def _tool(data: dict[str, Any]) -> dict[str, Any]:
     return {"tool": data["name"], "step_id": data["step_id"]}
 
 
-def _heartbeat() -> bytes:
-    return f'{{"type":"heartbeat","timestamp":"{now().isoformat()}"}}\n'.encode()
+def _bare(data: dict[str, Any]) -> bytes:
+    return (dumps(data) + "\n").encode()
 
 
-NDJSON: Final = Wire("ndjson", "application/x-ndjson", _frame, _heartbeat)
+NDJSON: Final = Wire("ndjson", "application/x-ndjson", _frame, _bare)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat_api.runs.events import Event
+from kit.errors import Problem
+from kit.postgres.tables import now
 
 __all__ = ["Wire", "dumps", "encode", "final_frame"]
 
@@ -14,14 +16,23 @@ __all__ = ["Wire", "dumps", "encode", "final_frame"]
 class Wire:
     """A way to stream a run. `frame` makes bytes of an event, none where the wire does not tell of it.
 
-    `heartbeat` is what is sent while nothing happens, `opening` what comes before all.
+    `bare` makes those of an object that is no event, and has no number; `opening` is what comes before all.
     """
 
     name: str
     media_type: str
     frame: Callable[[Event], bytes]
-    heartbeat: Callable[[], bytes]
+    bare: Callable[[dict[str, Any]], bytes]
     opening: bytes = b""
+
+    def heartbeat(self) -> bytes:
+        """What is sent while nothing happens."""
+        return self.bare({"type": "heartbeat", "timestamp": now().isoformat()})
+
+    def parting(self, run_id: str, problem: Problem) -> bytes:
+        """The end of a stream whose reader may read no further, whatever becomes of the run."""
+        told = {"code": problem.code, "message": problem.message, "timestamp": now().isoformat()}
+        return self.bare({"type": "error", "run_id": run_id, **told})
 
 
 def encode(wire: Wire, events: Iterable[Event]) -> bytes:

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from chat_api.runs.events import DELTA, Event
 from chat_api.runs.wire.protocol import Wire, dumps, final_frame
-from kit.postgres.tables import now
 
 __all__ = ["SSE"]
 
@@ -46,8 +45,8 @@ def data_of(event: Event) -> dict[str, Any]:
             return final_frame(event)
 
 
-def _heartbeat() -> bytes:
-    return f'data: {{"type":"heartbeat","timestamp":"{now().isoformat()}"}}\n\n'.encode()
+def _bare(data: dict[str, Any]) -> bytes:
+    return f"data: {dumps(data)}\n\n".encode()
 
 
-SSE: Final = Wire("sse", "text/event-stream; charset=utf-8", _frame, _heartbeat, opening=b"retry: 1000\n\n")
+SSE: Final = Wire("sse", "text/event-stream; charset=utf-8", _frame, _bare, opening=b"retry: 1000\n\n")
