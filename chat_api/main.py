@@ -72,7 +72,7 @@ _LIMITED: Final = (
     server_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
-_RESOURCES: Final = (tool_routes.router, agent_routes.router)
+_RESOURCES: Final = (tool_routes.router, *agent_routes.ROUTERS)
 
 
 class State(TypedDict):
@@ -91,6 +91,7 @@ class State(TypedDict):
     custom: CustomTools | None
     others: OtherServers
     limits: Limits | None
+    agent_tokens: int
 
 
 def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
@@ -115,6 +116,8 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
         openapi_tags=TAGS,
         lifespan=lifespan,
         middleware=_middleware(settings),
+        # Where it leads would be up to the request's Host.
+        redirect_slashes=False,
         responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
     )
     answer_errors(app)
@@ -212,6 +215,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         custom=reach.custom,
         others=others,
         limits=limits,
+        agent_tokens=settings.agent_max_tokens,
     )
 
 

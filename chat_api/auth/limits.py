@@ -8,13 +8,14 @@ from typing import Final, Literal, TypeAlias, cast
 
 from fastapi import Request
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.requests import HTTPConnection
 
 from kit.access import Door
 from kit.limits import Limiter, Quota
 from kit.rates import Rate
 from kit.tokens import Identity, InvalidToken
 
-__all__ = ["Kind", "Limits", "for_logins", "for_resources", "tell"]
+__all__ = ["Kind", "Limits", "for_logins", "for_resources", "for_strangers", "for_turns", "tell"]
 
 Kind: TypeAlias = Literal["auth", "chat", "create", "read"]
 
@@ -55,7 +56,7 @@ async def _hit(request: Request, kind: Kind, identity: Identity | None) -> None:
         tell(request, await limits.hit(kind, identity, _address(request)))
 
 
-def _address(request: Request) -> str:
+def _address(request: HTTPConnection) -> str:
     """Where a request comes from: of IPv6 the network, in which one person has as many as they like."""
     try:
         address = ip_address(request.client.host if request.client else "")
@@ -75,11 +76,28 @@ async def for_logins(request: Request) -> None:
 
 async def for_resources(request: Request) -> None:
     """Limit reading and changing. Raises TooManyRequests."""
-    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
-    given = token if scheme.lower() == "bearer" else request.query_params.get("access_token")
-    identity = None
-    if given:
-        # The route refuses one that is not valid; here it counts for the address.
-        with suppress(InvalidToken):
-            identity = await cast("Door", request.state.door).identify(given)
+    identity = await _asking(request, request.query_params.get("access_token"))
     await _hit(request, "read" if request.method in _READING else "create", identity)
+
+
+async def for_turns(request: Request) -> None:
+    """Limit who is not signed in; turns of others are counted as they begin. Raises TooManyRequests."""
+    if await _asking(request) is None:
+        await for_strangers(request)
+
+
+async def for_strangers(connection: HTTPConnection) -> None:
+    """Count somebody who wants to take turns and is not signed in. Raises TooManyRequests."""
+    limits = cast("Limits | None", connection.state.limits)
+    if limits is not None:
+        await limits.hit("chat", None, _address(connection))
+
+
+async def _asking(request: Request, also: str | None = None) -> Identity | None:
+    """Whom the token, which may be `also`, speaks for; nobody where it is not valid: the route says so."""
+    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+    given = token if scheme.lower() == "bearer" else also
+    if given:
+        with suppress(InvalidToken):
+            return await cast("Door", request.state.door).identify(given)
+    return None

@@ -8,6 +8,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 from structlog.contextvars import bound_contextvars
 
+from chat_api.auth.limits import for_strangers
 from chat_api.runs.socket import (
     LATER,
     UNAUTHORIZED,
@@ -23,6 +24,7 @@ from chat_api.runs.worker import Worker
 from kit.access import Door
 from kit.errors import Problem
 from kit.ids import new_id
+from kit.limits import TooManyRequests
 from kit.postgres.errors import AWAY
 from kit.tokens import Identity
 
@@ -99,7 +101,18 @@ async def _identify(socket: WebSocket, offered: list[str], patience: float) -> I
     except AWAY as error:
         raise Goodbye(LATER, Away()) from error
     except Problem as problem:
+        await _count(socket)
         raise Goodbye(UNAUTHORIZED, problem) from problem
+
+
+async def _count(socket: WebSocket) -> None:
+    """Count somebody who has shown no good token. Raises Goodbye where there were too many of them."""
+    try:
+        await for_strangers(socket)
+    except TooManyRequests as problem:
+        raise Goodbye(LATER, problem) from problem
+    except AWAY as error:
+        raise Goodbye(LATER, Away()) from error
 
 
 async def _first_message(socket: WebSocket, patience: float) -> str:

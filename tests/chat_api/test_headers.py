@@ -33,6 +33,13 @@ def test_each_request_has_an_id_of_its_own(alice: Person) -> None:
     assert len({alice.http.get(LIVE).headers["X-Request-ID"] for _ in range(5)}) == 5
 
 
+@pytest.mark.parametrize("path", ["/api/v1/agents/", "/api/agents/", f"{LIVE}/", "/api/ann/chat/"])
+def test_a_path_with_one_slash_more_is_none(alice: Person, path: str) -> None:
+    answer = alice.http.get(path, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+    assert "Location" not in answer.headers
+
+
 def test_only_the_origins_that_are_named_may_call(
     api_database: str, model: ModelServer, person: MakePerson
 ) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from websockets.sync.client import connect
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import tool_server_process
 from tests.chat_api.replica import Gate, execute, running_api
-from tests.chat_api.sockets import talking
+from tests.chat_api.sockets import Talk, closing, talking
+from tests.chat_api.sockets import address as socket_of
 from tests.mcp_server import raw_http
 from tests.model_server import ModelServer, say
 from tests.servers import Person, mcp_token
@@ -142,6 +144,35 @@ def test_an_address_of_ipv6_counts_with_its_network(database_url: str, model: Mo
             429,
         ]
         assert log_in("x" * 5000) == 401
+
+
+def test_tries_to_take_turns_without_a_good_token_are_counted_by_address(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    # An address has a tenth of it, at both doors together.
+    limits = LIMITED | {"rate_limit_chat": "30/hour"}
+    with running_api(database_url, model.url, **limits) as url, httpx2.Client(base_url=url) as http:
+
+        def post(address: str, **headers: str) -> int:
+            sent = {"X-Forwarded-For": address, **headers}
+            return http.post("/api/ann/chat", json={"message": "Hi"}, headers=sent).status_code
+
+        def talk(address: str) -> tuple[int | None, str]:
+            from_there = {"X-Forwarded-For": address}
+            with connect(socket_of(url), proxy=None, additional_headers=from_there) as connection:
+                talk = Talk(connection)
+                talk.say("auth", token="forged")
+                code, heard = closing(talk)
+            return code, heard[-1]["code"]
+
+        assert post("192.0.2.1", Authorization="Bearer forged") == 401
+        assert talk("192.0.2.1") == (4401, "invalid_token")
+        assert [post("192.0.2.1") for _ in range(2)] == [401, 429]
+        assert talk("192.0.2.1") == (1013, "rate_limited")
+        assert post("192.0.2.2") == 401
+        # Whoever is signed in there is not concerned.
+        good = person(url, name="ann").http.headers["Authorization"]
+        assert post("192.0.2.1", Authorization=good) == 200
 
 
 @pytest.mark.parametrize("amount", [3, 60])
