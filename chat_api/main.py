@@ -72,7 +72,7 @@ _LIMITED: Final = (
     server_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
-_RESOURCES: Final = (tool_routes.router, *agent_routes.ROUTERS)
+_RESOURCES: Final = (tool_routes.router, agent_routes.router)
 
 
 class State(TypedDict):
@@ -91,7 +91,6 @@ class State(TypedDict):
     custom: CustomTools | None
     others: OtherServers
     limits: Limits | None
-    agent_tokens: int
 
 
 def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
@@ -215,7 +214,6 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         custom=reach.custom,
         others=others,
         limits=limits,
-        agent_tokens=settings.agent_max_tokens,
     )
 
 
