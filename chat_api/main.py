@@ -22,7 +22,7 @@ from chat_api.auth.limits import Limits, for_resources
 from chat_api.auth.passwords import Hasher
 from chat_api.auth.service import Delegation
 from chat_api.bodies import utf8_body
-from chat_api.conversations import routes as conversation_routes
+from chat_api.conversations.routers import ROUTERS as CONVERSATIONS
 from chat_api.errors import ErrorEnvelope, answer_errors, answer_to
 from chat_api.health import router as health_router
 from chat_api.middleware import Answers, BodyLimit
@@ -30,7 +30,7 @@ from chat_api.openapi import TAGS, DescribedApi
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
-from chat_api.runs import chat_routes, socket_routes, usage_routes
+from chat_api.runs import chat_routes, conversation_routes, socket_routes, thread_routes, usage_routes
 from chat_api.runs import routes as run_routes
 from chat_api.runs.admission import Admission
 from chat_api.runs.control import cancel_of
@@ -68,6 +68,7 @@ _LIMITED: Final = (
     api_key_routes.router,
     run_routes.router,
     usage_routes.router,
+    *CONVERSATIONS,
     conversation_routes.router,
     server_routes.router,
 )
@@ -127,7 +128,7 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
     limited = [Depends(for_resources), *read]
     for router in _LIMITED:
         app.include_router(router, dependencies=limited)
-    for router in _RESOURCES:
+    for router in (*_RESOURCES, thread_routes.router):
         app.include_router(router, prefix="/api/v1", dependencies=limited)
         app.include_router(router, prefix="/api", dependencies=limited, include_in_schema=False)
     # Routes, not a mount: MCP clients do not follow the redirect of a mount to its trailing slash.

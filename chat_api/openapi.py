@@ -112,6 +112,10 @@ _BODIES: Final[dict[str, Any]] = {
     "NewUser": {"email": "bob@example.com", "name": "Bob", "role": "user"},
     "Assignment": {"role": "admin", "tier": "premium"},
     "PasswordReset": {"password": None},
+    "NewConversation": {"title": "Trip to Lisbon", "metadata": {"folder": "travel"}},
+    "ConversationChange": {"title": "Trip to Porto", "archived": True},
+    "Bulk": {"action": "archive", "ids": [_EXAMPLE_ID]},
+    "Feedback": {"rating": "down", "comment": "It is Porto, not Lisbon."},
     "ErrorEnvelope": {
         "success": False,
         "data": None,

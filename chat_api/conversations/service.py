@@ -8,12 +8,13 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from chat_api.conversations.errors import MessageNotFound
 from chat_api.conversations.history import Said
 from chat_api.conversations.models import Conversation, Message
 from kit.errors import Problem
 from kit.postgres import Db
 
-__all__ = ["ConversationNotFound", "Place", "list_messages", "recent_messages"]
+__all__ = ["ConversationNotFound", "Place", "find_message", "get_owned", "list_messages", "recent_messages"]
 
 _MOST_REHYDRATED: Final = 400
 _RECENT: Final = text(
@@ -70,31 +71,53 @@ async def recent_messages(db: Db, user_id: UUID, place: Place, *, most_bytes: in
 
 
 async def list_messages(
-    db: Db, user_id: UUID, conversation_id: UUID, *, after: int, limit: int
+    db: Db,
+    user_id: UUID,
+    conversation_id: UUID,
+    *,
+    after: int | None,
+    limit: int,
+    role: str | None = None,
+    newest_first: bool = False,
 ) -> tuple[list[Message], int | None]:
-    """A page of messages after position `after`, and the position to go on from.
+    """A page of messages behind position `after` in that order, and the position to go on from.
 
     Raises ConversationNotFound for an id that is unknown or somebody else's.
     """
+    position = col(Message.position)
     page = (
         select(Message)
         .where(
             col(Message.user_id) == user_id,
             col(Message.conversation_id) == conversation_id,
-            col(Message.position) > after,
+            col(Message.deleted_at).is_(None),
         )
-        .order_by(col(Message.position))
+        .order_by(position.desc() if newest_first else position)
         .limit(limit + 1)
     )
+    if after is not None:
+        page = page.where(position < after if newest_first else position > after)
+    if role is not None:
+        page = page.where(col(Message.role) == role)
     async with db() as session:
         await get_owned(session, user_id, conversation_id)
         found = list(await session.scalars(page))
     return found[:limit], found[limit - 1].position if len(found) > limit else None
 
 
+async def find_message(db: Db, user_id: UUID, conversation_id: UUID, message_id: UUID) -> Message:
+    """A message of one's own conversation. Raises ConversationNotFound, MessageNotFound."""
+    async with db() as session:
+        await get_owned(session, user_id, conversation_id)
+        message = await session.get(Message, message_id)
+    if message is None or message.conversation_id != conversation_id or message.deleted_at is not None:
+        raise MessageNotFound
+    return message
+
+
 async def get_owned(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Conversation:
-    """One's own conversation. Raises ConversationNotFound for an id that is unknown or somebody else's."""
+    """One's own conversation. Raises ConversationNotFound for one that is deleted, or somebody else's."""
     conversation = await session.get(Conversation, conversation_id)
-    if conversation is None or conversation.user_id != user_id:
+    if conversation is None or conversation.user_id != user_id or conversation.deleted_at is not None:
         raise ConversationNotFound
     return conversation

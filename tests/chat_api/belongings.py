@@ -40,6 +40,22 @@ def _tool(person: Person) -> str:
     return _made(person, REGISTER, tool(fresh()), "tool_id")
 
 
+def _message(person: Person) -> str:
+    """An answer in the newest conversation."""
+    listed = person.http.get("/api/v1/conversations", params={"limit": 1}).json()["conversations"]
+    newest = listed[0]["conversation_id"] if listed else person.say("Hello")["conversation_id"]
+    return next(message["id"] for message in person.messages(newest) if message["role"] == "assistant")
+
+
+def _thread(person: Person) -> str:
+    """A conversation with the newest agent."""
+    agents = person.http.get("/api/v1/agents").json()["agents"]
+    path = f"/api/v1/agents/{agents[0]['agent_id'] if agents else _agent(person)}/chat"
+    response = person.http.post(path.replace("/v1", ""), json={"message": "Hello", "stream": False})
+    assert response.status_code == 200, response.text
+    return response.json()["data"]["conversation_id"]
+
+
 def _account(person: Person) -> str:
     # Who only looks is not kept.
     person.say("Hello")
@@ -51,8 +67,10 @@ BELONGINGS: Final[dict[str, Callable[[Person], str]]] = {
     "agent_id": _agent,
     "conversation_id": lambda person: person.say("Hello")["conversation_id"],
     "key_id": _key,
+    "message_id": _message,
     "run_id": lambda person: person.say("Hello")["run_id"],
     "server_id": _server,
+    "thread_id": _thread,
     "tool_id": _tool,
     "user_id": lambda person: person.name,
 }

@@ -22,7 +22,8 @@ _JSON: Final = "application/json"
 class Operation:
     """A verb at a path. `places` are the ids that it takes, each as where it goes and its name.
 
-    `body` is a right one, `fields` and `queries` what it may have; `accepts` are the forms of its answer.
+    `body` is a right one, `fields` and `queries` what it may have, `needs` the queries that it must have;
+    `accepts` are the forms of its answer.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Operation:
     body: Mapping[str, Any] | None
     fields: tuple[str, ...]
     queries: tuple[str, ...]
+    needs: Mapping[str, str]
     accepts: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -57,7 +59,10 @@ class Operation:
         return http.request(
             self.method,
             path,
-            params={name: id_ for (where, name), id_ in things.items() if where == "query"},
+            params={
+                **self.needs,
+                **{name: id_ for (where, name), id_ in things.items() if where == "query"},
+            },
             json=None if self.body is None else {**self.body, **filled},
             headers={"Accept": accept, "If-Match": '"1"', **(headers or {})},
         )
@@ -109,7 +114,8 @@ def _operation(document: dict[str, Any], path: str, canonical: str, verb: str) -
         reference: str = described["requestBody"]["content"][_JSON]["schema"]["$ref"]
         schema = document["components"]["schemas"][reference.rpartition("/")[2]]
     places = [("path", slot) for slot in slots_of(path) if slot not in NO_IDS]
-    queried = [each["name"] for each in described.get("parameters", []) if each["in"] == "query"]
+    queries = [each for each in described.get("parameters", []) if each["in"] == "query"]
+    queried = [each["name"] for each in queries]
     places += [("query", name) for name in queried if name in BELONGINGS]
     places += [("body", name) for name in (schema or {}).get("properties", {}) if name in BELONGINGS]
     if ("path", "agent_id") in places:
@@ -125,6 +131,7 @@ def _operation(document: dict[str, Any], path: str, canonical: str, verb: str) -
         None if schema is None else schema.get("examples", [{}])[0],
         tuple((schema or {}).get("properties", {})),
         tuple(queried),
+        {each["name"]: each["schema"]["examples"][0] for each in queries if each["required"]},
         tuple(succeeds.get("content", {_JSON: {}})),
     )
 

@@ -1,0 +1,121 @@
+"""Full-text search over one's own messages.
+
+Each message's vector has its user as a lexeme beside its words, so that one GIN index gives what somebody has
+said with a word, at a cost of theirs alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Row, text
+
+from chat_api.conversations.listing import AgentFilter
+from kit.paging import read_cursor, write_cursor
+from kit.postgres import Db
+
+__all__ = ["LONGEST_QUERY", "Query", "marked", "search"]
+
+LONGEST_QUERY: Final = 500
+"""Characters. Of four bytes each, they are still less than the longest word that Postgres takes."""
+
+_START, _STOP = "\x01", "\x02"
+_LONGEST_READ: Final = 50_000
+_WORDS: Final = text("SELECT CAST(websearch_to_tsquery('simple', :q) AS text) AS words")
+# An index on the user alone would read all that they have said; `IS TRUE` keeps it out.
+_SEARCH: Final = """
+    SELECT hit.*, ts_headline('simple', translate(left(content, :longest), chr(1) || chr(2), ''),
+        CAST(:words AS tsquery), :options) AS snippet
+    FROM (
+        SELECT messages.id, messages.conversation_id, messages.role, messages.content, messages.created_at,
+            conversations.title, conversations.agent_id, conversations.archived_at,
+            CAST(ts_rank_cd(messages.search, CAST(:words AS tsquery)) AS float8) AS rank
+        FROM messages JOIN conversations ON conversations.id = messages.conversation_id
+        WHERE messages.search @@ (CAST(:words AS tsquery) && CAST(:who AS tsquery))
+            AND (messages.user_id = :user_id) IS TRUE AND messages.deleted_at IS NULL
+            AND conversations.deleted_at IS NULL {conditions}
+        ORDER BY rank DESC, messages.created_at DESC, messages.id DESC
+        OFFSET 0
+    ) AS hit
+    {after} ORDER BY rank DESC, created_at DESC, id DESC LIMIT :n
+"""
+_AFTER: Final = "WHERE (rank, created_at, id) < (:rank, :at, :id)"
+_OPTIONS: Final = (
+    f"StartSel={_START}, StopSel={_STOP}, MaxWords=30, MinWords=12, MaxFragments=2, FragmentDelimiter=' … '"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for, in the words of a web search, and where. The times are those of the messages."""
+
+    q: str
+    agent: AgentFilter | None = None
+    role: Literal["user", "assistant"] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> str:
+        found = {
+            "conversations.agent_id IS NULL": self.agent == "default",
+            "conversations.agent_id = :agent": isinstance(self.agent, UUID),
+            "messages.role = :role": self.role is not None,
+            "messages.created_at >= :since": self.since is not None,
+            "messages.created_at < :until": self.until is not None,
+        }
+        return "".join(f" AND {condition}" for condition, is_wanted in found.items() if is_wanted)
+
+
+class _Place(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    rank: float = Field(allow_inf_nan=False)
+    at: AwareDatetime
+    id: UUID
+
+
+async def search(
+    db: Db, user_id: UUID, query: Query, *, cursor: str | None, limit: int
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """A page of the user's messages that fit, the best first, and where it goes on. Raises InvalidCursor."""
+    place = None if cursor is None else read_cursor(_Place, cursor)
+    words = await _words(db, query.q)
+    if not words:
+        return [], None
+    statement = text(_SEARCH.format(conditions=query.conditions(), after="" if place is None else _AFTER))
+    parameters = {
+        "user_id": user_id,
+        "words": words,
+        "who": f"'u:{user_id}'",
+        "agent": query.agent,
+        "role": query.role,
+        "since": query.since,
+        "until": query.until,
+        "longest": _LONGEST_READ,
+        "options": _OPTIONS,
+        "n": limit + 1,
+        **({} if place is None else place.model_dump()),
+    }
+    rows = await db.run(statement, parameters)
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], write_cursor(_Place(rank=last.rank, at=last.created_at, id=last.id))
+
+
+async def _words(db: Db, q: str) -> str:
+    """The query as Postgres reads it, its last word as the beginning of one; empty where it has no words."""
+    words: str = (await db.run(_WORDS, {"q": q}))[0].words
+    last = q.split()[-1:]
+    # What is in quotes or excluded is meant as it is.
+    is_open = last and not q.rstrip().endswith('"') and not last[0].startswith("-")
+    return f"{words}:*" if is_open and words.endswith("'") else words
+
+
+def marked(snippet: str) -> str:
+    """A snippet of `search` as HTML: all that was said is escaped, what fits is in `<mark>`."""
+    return escape(snippet).replace(_START, "<mark>").replace(_STOP, "</mark>")

@@ -1,0 +1,73 @@
+"""Deleting conversations for good, with their messages, runs and events."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from chat_api.runs import service
+from chat_api.runs.worker import Worker
+from kit.postgres import Db
+from kit.postgres.errors import AWAY
+
+__all__ = ["erase", "purge_forever"]
+
+_PURGE_EVERY: Final = 60.0
+_MOST_AT_ONCE: Final = 20
+_IDS: Final = bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
+_log = structlog.get_logger(__name__)
+
+_LIVE: Final = text(
+    """
+    SELECT id FROM runs WHERE user_id = :user_id AND conversation_id = ANY(:ids)
+        AND status IN ('queued', 'running', 'requires_action')
+    """
+).bindparams(_IDS)
+# A turn that came between is stopped, too: its run is gone, so that it can keep nothing.
+_ERASE: Final = text(
+    """
+    WITH live AS (
+        SELECT id FROM runs WHERE user_id = :user_id AND conversation_id = ANY(:ids)
+            AND status IN ('queued', 'running', 'requires_action')
+    ), told AS (
+        SELECT pg_notify('turnlog', 'c' || replace(CAST(id AS text), '-', '')) FROM live
+    ), gone AS (
+        DELETE FROM conversations WHERE user_id = :user_id AND id = ANY(:ids) RETURNING id
+    )
+    SELECT id, (SELECT count(*) FROM told) FROM gone
+    """
+).bindparams(_IDS)
+_PURGE: Final = text(
+    """
+    WITH old AS (
+        SELECT id FROM conversations WHERE deleted_at < now() - :age
+        ORDER BY deleted_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM conversations USING old WHERE conversations.id = old.id RETURNING conversations.id
+    """
+)
+
+
+async def erase(worker: Worker, user_id: UUID, ids: Collection[UUID]) -> set[UUID]:
+    """Delete the user's conversations of these ids, once their turns are stopped; those that there were."""
+    db, parameters = worker.deps.db, {"user_id": user_id, "ids": list(ids)}
+    live = [row.id for row in await db.run(_LIVE, parameters)]
+    await asyncio.gather(*(service.cancel(worker, user_id, run_id) for run_id in live))
+    return {row.id for row in await db.run(_ERASE, parameters)}
+
+
+async def purge_forever(db: Db, days: int) -> None:
+    """Delete for good what was deleted so many days ago, some at a time; any replica does."""
+    while True:
+        try:
+            while await db.run(_PURGE, {"age": timedelta(days=days), "most": _MOST_AT_ONCE}):
+                pass
+        except AWAY as error:
+            _log.warning("nothing_purged", reason=type(error).__name__)
+        await asyncio.sleep(_PURGE_EVERY)
