@@ -73,7 +73,7 @@ _LIMITED: Final = (
     server_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
-_RESOURCES: Final = (tool_routes.router, agent_routes.router)
+_RESOURCES: Final = (tool_routes.router, *agent_routes.ROUTERS)
 
 
 class State(TypedDict):
@@ -92,6 +92,7 @@ class State(TypedDict):
     custom: CustomTools | None
     others: OtherServers
     limits: Limits | None
+    agent_tokens: int
 
 
 def create_app(settings: Settings | None = None, *, local: LocalModel | None = None) -> FastAPI:
@@ -182,8 +183,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     server = create_server(reach, public_url=address)
     mcp = http_app(server, settings, Bearer(guard, address, limit_from(settings, db)))
     await stack.enter_async_context(server.session_manager.run())
-    others = OtherServers(db, Sealer(settings.provider_key_secret, settings.data_dir))
-    stack.push_async_callback(others.close)
+    others = _others(settings, db, stack)
     found = configured(settings, as_provider(local) if local else None)
     providers = Providers(found, named=settings.default_provider is not None)
     limits = _limits(settings, db)
@@ -215,7 +215,14 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         custom=reach.custom,
         others=others,
         limits=limits,
+        agent_tokens=settings.agent_max_tokens,
     )
+
+
+def _others(settings: Settings, db: Db, stack: AsyncExitStack) -> OtherServers:
+    others = OtherServers(db, Sealer(settings.provider_key_secret, settings.data_dir))
+    stack.push_async_callback(others.close)
+    return others
 
 
 def _limits(settings: Settings, db: Db) -> Limits | None:

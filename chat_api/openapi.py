@@ -82,17 +82,32 @@ _GREETER: Final = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     "code": "def greet(city): return f'Good morning, {city}'",
 }
+_LIBRARIAN: Final = {
+    "name": "Librarian",
+    "system_prompt": "You know every book, and you are brief.",
+    "provider": "ollama",
+    "model_id": "qwen3:8b",
+    "temperature": 0.3,
+    "tools": ["list_todos", "add_todo"],
+    "approvals": {"tools": ["add_todo"]},
+    "metadata": {"colour": "blue"},
+}
 _BODIES: Final[dict[str, Any]] = {
     "ChatRequest": {"message": "What is 17% of 2340?", "stream": False},
     "AgentChatRequest": {"message": "What did I ask?", "conversation_id": _EXAMPLE_ID, "stream": True},
     "Approval": {"step_id": "1.1", "decision": "reject", "reason": "Ask me again tomorrow."},
-    "NewAgent": {
-        "name": "Librarian",
-        "system_prompt": "You know every book, and you are brief.",
-        "tools": ["web_search", "add_todo"],
-        "approvals": {"tools": ["add_todo"]},
-    },
+    "NewAgent": _LIBRARIAN,
     "AgentChange": {"system_prompt": "You know every book.", "approvals": {"not_read_only": True}},
+    "NewAgents": {"agents": [_LIBRARIAN, {"name": "Pirate", "system_prompt": "You are a pirate."}]},
+    "AgentIds": {"ids": [_EXAMPLE_ID]},
+    "CopyOf": {"name": "My librarian"},
+    "NewShare": {"right": "use"},
+    "AgentDocuments": {
+        "format": "turnlog.agent",
+        "version": 1,
+        "name": "Librarian",
+        "config": {"system_prompt": "You know every book, and you are brief.", "tools": ["web_search"]},
+    },
     "NewTool": {"name": "greet", **_GREETER},
     "ToolChange": _GREETER,
     "Restore": {"version": 1},

@@ -38,6 +38,12 @@ class Settings(LimitSettings, McpSettings):
         gt=0,
         description="Seconds that a model may be silent; a call may take ten times that",
     )
+    agent_max_tokens: int = Field(
+        default=4096,
+        ge=100,
+        le=131_072,
+        description="Tokens that an agent may let one answer of its model take at most",
+    )
     max_rounds: int = Field(default=10, ge=1, le=100, description="Model calls that one turn may take")
     max_attempts: int = Field(
         default=5, ge=1, le=100, description="How often a turn is begun before it fails, where servers crash"

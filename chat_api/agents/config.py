@@ -1,19 +1,37 @@
 """What an assistant is told to be, and what it may do."""
 
+import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chat_api.providers.names import ProviderName
-from chat_api.providers.tool_calls import clean_text
+from chat_api.providers.tool_calls import clean_text, keepable
 
-__all__ = ["DEFAULT", "MOST_TOOLS", "AgentConfig", "Approvals", "ModelOptions", "ToolName"]
+__all__ = [
+    "DEFAULT",
+    "LONGEST_PROMPT",
+    "MOST_TOKENS",
+    "MOST_TOOLS",
+    "AgentConfig",
+    "Approvals",
+    "Metadata",
+    "ModelId",
+    "ModelOptions",
+    "Text",
+    "ToolName",
+]
 
-_LONGEST_PROMPT: Final = 50_000
+LONGEST_PROMPT: Final = 50_000
 MOST_TOOLS: Final = 200
-_MOST_TOKENS: Final = 131_072
+MOST_TOKENS: Final = 131_072
+"""More than these no operator can allow."""
+
+_LARGEST_METADATA: Final = 16_384
+_DEEPEST_METADATA: Final = 10
 
 
 def _storable(text: str) -> str:
@@ -24,9 +42,35 @@ def _storable(text: str) -> str:
     return text
 
 
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    if _depth(metadata) > _DEEPEST_METADATA:
+        raise ValueError(f"it nests deeper than {_DEEPEST_METADATA}")
+    if len(json.dumps(metadata, ensure_ascii=False).encode("utf-8", "replace")) > _LARGEST_METADATA:
+        raise ValueError(f"it is larger than {_LARGEST_METADATA} bytes")
+    if keepable(metadata) != metadata:
+        raise ValueError("NUL characters, lone surrogates and infinite numbers cannot be kept")
+    return metadata
+
+
+def _depth(value: dict[str, Any]) -> int:
+    """How deep it nests; where that is too deep, no more than that it is."""
+    level: list[Any] = [value]
+    depth = 0
+    while level and depth <= _DEEPEST_METADATA:
+        level = [part for each in level for part in _parts(each) if isinstance(part, dict | list)]
+        depth += 1
+    return depth
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
+
+
 ToolName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
 ModelId: TypeAlias = Annotated[Text, Field(min_length=1, max_length=200)]
+Metadata: TypeAlias = Annotated[dict[str, Any], AfterValidator(_bounded)]
+"""A JSON object that is kept for whoever sends it."""
 
 
 class Approvals(BaseModel):
@@ -53,7 +97,7 @@ class ModelOptions(BaseModel):
     model_id: ModelId | None = Field(default=None, description="null: the model that the provider has first")
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     max_tokens: int | None = Field(
-        default=None, ge=100, le=_MOST_TOKENS, description="Tokens of one answer of the model at most"
+        default=None, ge=100, le=MOST_TOKENS, description="Tokens of one answer of the model at most"
     )
 
 
@@ -61,12 +105,16 @@ class AgentConfig(ModelOptions):
     """What is kept with each version of an agent."""
 
     system_prompt: Text = Field(
-        min_length=1, max_length=_LONGEST_PROMPT, description="What the assistant is told to be"
+        min_length=1, max_length=LONGEST_PROMPT, description="What the assistant is told to be"
     )
     tools: list[ToolName] | None = Field(
         default=None, max_length=MOST_TOOLS, description="What it may call; null: all there is"
     )
     approvals: Approvals = Approvals()
+    streaming: bool = Field(
+        default=True,
+        description="Whether what is said at the agent's own path is answered as a stream, unless it says",
+    )
 
     def instructions_for(self, zone_name: str) -> str:
         """The prompt with today's date, which changes once a day so that prompt caches hold."""

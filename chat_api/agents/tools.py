@@ -1,13 +1,14 @@
 """Which tools an agent may call."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chat_api.agents.config import MOST_TOOLS, AgentConfig
-from chat_api.agents.errors import TooManyTools, UnknownTools
+from chat_api.agents.errors import TooManyTools
 from chat_api.tools.schemas import ToolOut
 
-__all__ = ["attached", "check", "detached", "named", "of_agent"]
+__all__ = ["Known", "attached", "detached", "named", "of_agent"]
 
 # What stands between the name of another MCP server, which may be away, and that of its tool.
 _OF_OTHERS: Final = "__"
@@ -18,21 +19,34 @@ def named(config: AgentConfig) -> list[str]:
     return [*(config.tools or ()), *config.approvals.tools]
 
 
-def check(config: AgentConfig, offered: Sequence[ToolOut], servers: Collection[str]) -> None:
-    """Raises UnknownTools where the agent names tools that there are not.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The tools that somebody has; `silent` are those of their MCP servers that list none."""
 
-    One of another of the `servers` is taken as long as none of that server's is there: it may be away.
-    """
-    known = {tool.name for tool in offered}
-    silent = set(servers) - {tool.source for tool in offered}
-    unknown = [name for name in named(config) if name not in known and _server_of(name) not in silent]
-    if unknown:
-        raise UnknownTools(sorted(set(unknown)))
+    tools: frozenset[str]
+    silent: frozenset[str]
 
+    @classmethod
+    def of(cls, offered: Sequence[ToolOut], servers: Collection[str]) -> "Known":
+        """One of the `servers` that has none of its tools there may be away."""
+        silent = set(servers) - {tool.source for tool in offered}
+        return cls(frozenset(tool.name for tool in offered), frozenset(silent))
 
-def _server_of(name: str) -> str | None:
-    server, between, _ = name.partition(_OF_OTHERS)
-    return server if between else None
+    def has(self, name: str) -> bool:
+        """Whether it is a tool, or may be one of a server that is away."""
+        server, between, _ = name.partition(_OF_OTHERS)
+        return name in self.tools or (bool(between) and server in self.silent)
+
+    def unknown(self, config: AgentConfig) -> list[str]:
+        """The tools that the agent names and that there are not."""
+        return sorted({name for name in named(config) if not self.has(name)})
+
+    def without_unknown(self, config: AgentConfig) -> AgentConfig:
+        """The same agent without them."""
+        tools = None if config.tools is None else [name for name in config.tools if self.has(name)]
+        asked = [name for name in config.approvals.tools if self.has(name)]
+        approvals = config.approvals.model_copy(update={"tools": asked})
+        return config.model_copy(update={"tools": tools, "approvals": approvals})
 
 
 def of_agent(config: AgentConfig, offered: Sequence[ToolOut]) -> list[ToolOut]:

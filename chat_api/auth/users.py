@@ -13,6 +13,7 @@ from chat_api.auth import passwords, sessions
 from chat_api.auth.accounts import Accounts, create, replace_password
 from chat_api.auth.errors import LastAdmin, OutsideUser, UserNotFound
 from chat_api.auth.models import Role, Tier, User
+from chat_api.auth.system import NOBODY
 from kit.access import tell
 from kit.postgres import Db
 from kit.postgres.tables import now
@@ -29,7 +30,8 @@ async def list_users(
 ) -> tuple[list[User], UUID | None]:
     """The newest users first, whose e-mail address or subject begins so; and where to go on."""
     created_at, id_ = col(User.created_at), col(User.id)
-    found = select(User).order_by(created_at.desc(), id_.desc()).limit(limit + 1)
+    somebody = col(User.subject) != NOBODY
+    found = select(User).where(somebody).order_by(created_at.desc(), id_.desc()).limit(limit + 1)
     if prefix:
         by_email = col(User.email).startswith(prefix.lower(), autoescape=True)
         found = found.where(or_(by_email, col(User.subject).startswith(prefix, autoescape=True)))

@@ -121,13 +121,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A turn that is kept. `mine`: this process holds its lease and is to drive it."""
+    """A turn that is kept. `mine`: this process holds its lease and is to drive it.
+
+    `streaming`: its agent streams to who does not say.
+    """
 
     run_id: UUID
     conversation_id: UUID
     position: int
     event: Event | None
     mine: bool = False
+    streaming: bool = True
 
 
 async def acknowledge(

@@ -46,6 +46,12 @@ class Run(Table, table=True):
         Index("runs_conversation", "conversation_id"),
         Index("runs_recent", "user_id", "created_at", "id"),
         Index(
+            "runs_answered_by",
+            "agent_id",
+            "created_at",
+            postgresql_where=text("agent_id IS NOT NULL"),
+        ),
+        Index(
             "runs_of_agent",
             "user_id",
             "agent_id",

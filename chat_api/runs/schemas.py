@@ -16,6 +16,7 @@ from pydantic import (
     computed_field,
     model_validator,
 )
+from typing_extensions import override
 
 from chat_api.conversations.schemas import ToolCall
 from chat_api.providers.tool_calls import UNUSABLE, clean_text, keepable, usable_arguments
@@ -90,6 +91,10 @@ class ChatRequest(BaseModel):
         default="continue", description="What to do when the client of a stream leaves before its end"
     )
 
+    def streams(self, *, by_itself: bool) -> bool:  # noqa: ARG002
+        """Whether the answer is streamed; `by_itself`: where nobody says."""
+        return self.stream
+
 
 class AgentChatRequest(ChatRequest):
     conversation_id: UUID | None = Field(
@@ -97,7 +102,14 @@ class AgentChatRequest(ChatRequest):
         validation_alias=AliasChoices("conversation_id", "thread_id"),
         description="Conversation to go on with, also as thread_id; left out: a new one",
     )
-    stream: bool = Field(default=True, description="Stream the answer, as NDJSON unless Accept differs")
+    stream: bool = Field(
+        default=True,
+        description="Stream the answer, as NDJSON unless Accept differs; left out: if its `streaming` is on",
+    )
+
+    @override
+    def streams(self, *, by_itself: bool) -> bool:
+        return self.stream if "stream" in self.model_fields_set else by_itself
 
 
 class Usage(BaseModel):

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from chat_api.agents import service as agents
-from chat_api.agents.errors import AgentNotFound
+from chat_api.agents.errors import AgentArchived, AgentForbidden, AgentNotFound
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
 from chat_api.runs import control, decisions
@@ -73,12 +73,14 @@ async def start(
 ) -> tuple[Started, Drive | None]:
     """Take the user's message: once this returns, the turn goes on to its end whatever happens to us.
 
-    Returns it with its drive, where it is driven here. Raises AgentNotFound, and what `acknowledge` raises.
+    Returns it with its drive, where it is driven here. Raises what `agents.usable` and
+    `acknowledge` raise.
     """
+    agent = await _agent(worker.deps.db, identity, request, key)
     message = NewMessage(
         content=request.message,
         conversation_id=request.conversation_id,
-        agent=await _agent(worker.deps.db, identity, request, key),
+        agent=agent,
         if_busy=request.if_busy,
         key=key,
         request_hash=_digest(request) if key is not None else None,
@@ -87,20 +89,22 @@ async def start(
     if request.if_busy == "interrupt" and request.conversation_id is not None:
         await control.cancel_all(db, identity.owner, request.conversation_id, but=key)
     runs_now = await worker.has_room()
-    return await worker.hold(_take(worker, identity, message, runs_now=runs_now))
+    started, drive = await worker.hold(_take(worker, identity, message, runs_now=runs_now))
+    if agent is not None and not agent.streaming:
+        started = replace(started, streaming=False)
+    return started, drive
 
 
 async def _agent(db: Db, identity: Identity, request: ChatRequest, key: str | None) -> AgentRef | None:
     if request.agent_id == "default":
         return None
     try:
-        agent = await agents.find(db, identity.owner, request.agent_id)
-    except AgentNotFound:
+        return await agents.usable(db, identity, request.agent_id)
+    except (AgentNotFound, AgentForbidden, AgentArchived):
         # Whoever sends a turn again wants that one, whatever became of its agent since.
         if key is None or not await was_sent(db, identity.owner, key):
             raise
         return None
-    return AgentRef(agent.id, agent.version)
 
 
 async def _take(

@@ -80,7 +80,7 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
         live.chosen = await deps.providers.choose()
         prepare(live.chosen.provider.name)
         user = _user(deps, live, live.chosen)
-        live.agent = await agent_of(deps.db, turn.user_id, turn.agent)
+        live.agent = await agent_of(deps.db, turn.agent)
         user.box = await deps.tools.equip(user.deputy)
         if live.agent != DEFAULT:
             user.box = allowed(live.agent, user.box)

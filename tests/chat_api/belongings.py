@@ -76,5 +76,5 @@ BELONGINGS: Final[dict[str, Callable[[Person], str]]] = {
 }
 """By the name of the slot: makes one that is the person's, and returns its id."""
 
-NO_IDS: Final = {"name": "add_todo"}
+NO_IDS: Final = {"name": "add_todo", "version": "1", "who": "neighbour"}
 """Slots that hold no id of anything, with something to put there."""

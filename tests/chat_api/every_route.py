@@ -1,5 +1,6 @@
 """Asking every route of an application as people whom it must refuse, generated from its OpenAPI document."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -16,6 +17,8 @@ __all__ = ["Having", "Operation", "fault_of", "operations_of", "others_of", "unk
 _ADMINS_ONLY: Final = ("/api/v1/users", "/api/v1/tools/register", "/api/v1/tools/custom")
 _VERBS: Final = ("get", "post", "put", "patch", "delete")
 _JSON: Final = "application/json"
+# What the document does not say of a slot.
+_CONVERTER: Final = re.compile(r":\w+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def _verbs(paths: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _hidden(app: FastAPI) -> list[str]:
     contexts = [each for each in iter_route_contexts(app.routes) if hasattr(each, "response_model")]
-    return sorted({str(each.path) for each in contexts if not each.include_in_schema})
+    return sorted({_CONVERTER.sub("}", str(each.path)) for each in contexts if not each.include_in_schema})
 
 
 def others_of(app: FastAPI) -> set[str]:

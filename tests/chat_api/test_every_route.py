@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI
 from chat_api.auth.dependencies import Caller
 from chat_api.main import create_app
 from mcp_server.icons import ICONS_PATH
-from tests.chat_api.belongings import BELONGINGS
+from tests.chat_api.belongings import BELONGINGS, NO_IDS
 from tests.chat_api.every_route import (
     Having,
     Operation,
@@ -84,6 +84,10 @@ def people(base_url: str, stack: ExitStack) -> Scene:
         return made
 
     scene = Scene(base_url, person(), person(), person(roles=["admin"]), person())
+    # Whom agents are shared with.
+    neighbour = Person(base_url, NO_IDS["who"])
+    with neighbour.http:
+        neighbour.say("Hello")
     account = BELONGINGS["account_id"](scene.disabled)
     assert scene.admin.http.post(f"/api/v1/users/{account}/disable").status_code == 200
     return scene
