@@ -57,9 +57,8 @@ async def chat_with_agent(
     prefer: _Prefer = "",
 ) -> Response | ChatResponse:
     """The same with the agent in the path; the answer comes as NDJSON unless asked for otherwise."""
-    wire = wanted_wire(request) or (NDJSON if body.stream else None)
     body = body.model_copy(update={"agent_id": agent_id})
-    return await _chat(request, caller, worker, body, idempotency_key, wire, prefer)
+    return await _chat(request, caller, worker, body, idempotency_key, NDJSON, prefer)
 
 
 @router.post("/api/{user_id:path}/chat", response_model=ChatResponse, responses=_ANSWERS)
@@ -75,8 +74,7 @@ async def chat(
 
     Whole, or streamed where `stream` or Accept asks for it. The turn goes on if the client leaves.
     """
-    wire = wanted_wire(request) or (SSE if body.stream else None)
-    return await _chat(request, caller, worker, body, idempotency_key, wire, prefer)
+    return await _chat(request, caller, worker, body, idempotency_key, SSE, prefer)
 
 
 async def _chat(
@@ -85,7 +83,7 @@ async def _chat(
     worker: Worker,
     body: ChatRequest,
     key: str | None,
-    wire: Wire | None,
+    streamed: Wire,
     prefer: str,
 ) -> Response | ChatResponse:
     async with service.admitted(worker, caller, key) as quota:
@@ -94,6 +92,7 @@ async def _chat(
         started, drive = await service.start(worker, caller, body, key)
     bind_contextvars(run_id=str(started.run_id))
     ids = {"X-Run-ID": str(started.run_id), "X-Conversation-ID": str(started.conversation_id)}
+    wire = wanted_wire(request) or (streamed if body.streams(by_itself=started.streaming) else None)
     if wire is not None:
         events = service.follow(worker, started.run_id, 0, ended=False)
         leaves = body.on_disconnect == "cancel"

@@ -36,7 +36,7 @@ async def create_conversation(caller: Caller, worker: Working, body: NewConversa
     db = worker.deps.db
     agent_id = None if body.agent_id == "default" else body.agent_id
     if agent_id is not None:
-        await agents.find(db, caller.owner, agent_id)
+        await agents.find(db, caller, agent_id)
     made = await keeping.create(db, caller, title=body.title, agent_id=agent_id, metadata=body.metadata)
     return ConversationOut.of(await find(db, caller.owner, made))
 

@@ -103,7 +103,7 @@ async def delete_thread(
 
 async def _check(db: Db, caller: Identity, agent_id: AgentFilter) -> None:
     if agent_id != "default":
-        await agents.find(db, caller.owner, agent_id)
+        await agents.find(db, caller, agent_id)
 
 
 def _with(agent_id: AgentFilter, row: Row[Any]) -> Row[Any]:
