@@ -30,7 +30,14 @@ from chat_api.openapi import TAGS, DescribedApi
 from chat_api.providers.catalogue import open_catalogue
 from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
-from chat_api.runs import chat_routes, conversation_routes, socket_routes, thread_routes, usage_routes
+from chat_api.runs import (
+    agent_metrics_routes,
+    chat_routes,
+    conversation_routes,
+    socket_routes,
+    thread_routes,
+    usage_routes,
+)
 from chat_api.runs import routes as run_routes
 from chat_api.runs.admission import Admission
 from chat_api.runs.control import cancel_of
@@ -73,7 +80,7 @@ _LIMITED: Final = (
     server_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
-_RESOURCES: Final = (tool_routes.router, *agent_routes.ROUTERS)
+_RESOURCES: Final = (tool_routes.router, *agent_routes.ROUTERS, agent_metrics_routes.router)
 
 
 class State(TypedDict):

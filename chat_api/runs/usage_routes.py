@@ -1,28 +1,22 @@
 """What turns took, summed up."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Final, Self
+from datetime import datetime
+from typing import Annotated, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from chat_api.auth.dependencies import Caller, Database
 from chat_api.auth.errors import NotAdmin, UserNotFound
 from chat_api.runs.schemas import Dollars
+from chat_api.runs.span import Span
 from chat_api.runs.usage import GroupBy, Taken, summarize
-from kit.postgres.tables import now
 from kit.tokens import Identity
 from kit.tokens.identity import is_zone
 
 router = APIRouter(prefix="/api/v1/usage", tags=["runs"])
-
-_LONGEST: Final = timedelta(days=366)
-_USUAL: Final = timedelta(days=30)
-_A_DAY: Final = timedelta(days=1)
-_EARLIEST: Final = datetime.fromisoformat("2000-01-01T00:00:00Z")
-_LATEST: Final = datetime.fromisoformat("9000-01-01T00:00:00Z")
 
 
 def _known(zone: str) -> str:
@@ -31,30 +25,12 @@ def _known(zone: str) -> str:
     return zone
 
 
-class UsageQuery(BaseModel):
+class UsageQuery(Span):
     group_by: GroupBy = "day"
-    since: AwareDatetime | None = Field(
-        default=None, ge=_EARLIEST, le=_LATEST, description="Left out: 30 days before `until`"
-    )
-    until: AwareDatetime | None = Field(
-        default=None, ge=_EARLIEST, le=_LATEST, description="Left out: when this day ends, in UTC. At most 366 days after `since`"
-    )
     timezone: Annotated[str, AfterValidator(_known)] | None = Field(
         default=None, max_length=64, description="Whose days; left out: that of the token, or UTC"
     )
     account_id: UUID | None = Field(default=None, description="For admins: the `id` of whose runs")
-
-    @property
-    def span(self) -> tuple[datetime, datetime]:
-        until = self.until or now().replace(hour=0, minute=0, second=0, microsecond=0) + _A_DAY
-        return self.since or until - _USUAL, until
-
-    @model_validator(mode="after")
-    def _is_bounded(self) -> Self:
-        since, until = self.span
-        if not timedelta(0) <= until - since <= _LONGEST:
-            raise ValueError("until must be after since, by 366 days at most")
-        return self
 
 
 class UsageOut(BaseModel):
