@@ -32,6 +32,7 @@ from chat_api.providers.local import LocalModel, as_provider
 from chat_api.providers.service import Providers, configured
 from chat_api.runs import (
     agent_metrics_routes,
+    branch_routes,
     chat_routes,
     conversation_routes,
     socket_routes,
@@ -69,7 +70,7 @@ from mcp_server.setup import deps_from, http_app, limit_from, verifier_from
 __all__ = ["create_app"]
 
 _LARGEST_BODY: Final = 1024 * 1024
-_ROUTERS: Final = (chat_routes.router, auth_routes.router, health_router)
+_ROUTERS: Final = (chat_routes.router, branch_routes.router, auth_routes.router, health_router)
 _LIMITED: Final = (
     user_routes.router,
     api_key_routes.router,

@@ -95,6 +95,8 @@ _LIBRARIAN: Final = {
 _BODIES: Final[dict[str, Any]] = {
     "ChatRequest": {"message": "What is 17% of 2340?", "stream": False},
     "AgentChatRequest": {"message": "What did I ask?", "conversation_id": _EXAMPLE_ID, "stream": True},
+    "Edit": {"message": "What is 19% of 2340?", "if_busy": "interrupt"},
+    "Regeneration": {"options": {"temperature": 0.2}},
     "Approval": {"step_id": "1.1", "decision": "reject", "reason": "Ask me again tomorrow."},
     "NewAgent": _LIBRARIAN,
     "AgentChange": {"system_prompt": "You know every book.", "approvals": {"not_read_only": True}},

@@ -58,17 +58,24 @@ def _size(item: Item) -> int:
 
 
 def _turns(messages: Sequence[Said]) -> Iterable[list[Said]]:
-    """Messages by turn, each from its user message on; the rest of a turn that is cut off is left out."""
+    """Messages by turn, each from its user message on.
+
+    The rest of a turn that is cut off is left out, as is a turn that was deleted.
+    """
     turn: list[Said] = []
     for message in messages:
         if message.role == "user":
-            if turn:
+            if _is_there(turn):
                 yield turn
             turn = [message]
         elif turn:
             turn.append(message)
-    if turn:
+    if _is_there(turn):
         yield turn
+
+
+def _is_there(turn: Sequence[Said]) -> bool:
+    return any(message.content or message.tool_calls for message in turn)
 
 
 def _items(message: Said, longest: int) -> Iterable[Item]:
@@ -78,5 +85,6 @@ def _items(message: Said, longest: int) -> Iterable[Item]:
         arguments = json.dumps(call["args"], ensure_ascii=False)
         yield {"type": "function_call", "call_id": call_id, "name": call["tool"], "arguments": arguments}
         yield {"type": "function_call_output", "call_id": call_id, "output": told(call, longest=longest)}
-    if message.content:
-        yield {"role": message.role, "content": message.content}
+    if message.content or message.role == "user":
+        # Users say something, unless it was deleted.
+        yield {"role": message.role, "content": message.content or "(This message was deleted.)"}

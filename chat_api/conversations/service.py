@@ -1,38 +1,17 @@
-"""Opening a conversation for a turn, reading it back, adding to it."""
+"""Reading conversations."""
 
-from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from chat_api.conversations.errors import MessageNotFound
-from chat_api.conversations.history import Said
 from chat_api.conversations.models import Conversation, Message
 from kit.errors import Problem
 from kit.postgres import Db
 
-__all__ = ["ConversationNotFound", "Place", "find_message", "get_owned", "list_messages", "recent_messages"]
-
-_MOST_REHYDRATED: Final = 400
-_RECENT: Final = text(
-    """
-    SELECT id, role, content, tool_calls
-    FROM (
-        SELECT newest.*, sum(size) OVER (ORDER BY position DESC) - size AS newer
-        FROM (
-            SELECT id, role, content, tool_calls, position,
-                pg_column_size(content) + pg_column_size(tool_calls) AS size
-            FROM messages
-            WHERE user_id = :user_id AND conversation_id = :conversation_id AND position < :position
-            ORDER BY position DESC LIMIT :most
-        ) AS newest
-    ) AS said
-    WHERE newer < :most_bytes ORDER BY position
-    """
-)
+__all__ = ["ConversationNotFound", "find_message", "get_owned", "list_messages"]
 
 
 class ConversationNotFound(Problem):
@@ -41,33 +20,6 @@ class ConversationNotFound(Problem):
 
     def __init__(self) -> None:
         super().__init__("There is no such conversation.")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a turn stands: its user message at `position`, the answer at the one after."""
-
-    conversation_id: UUID
-    position: int
-
-    @property
-    def is_new(self) -> bool:
-        return self.position == 0
-
-
-async def recent_messages(db: Db, user_id: UUID, place: Place, *, most_bytes: int) -> list[Said]:
-    """What was said before `place`, oldest first: the newest messages, by one index.
-
-    The last that is read is the first to take them over `most_bytes`, as Postgres keeps them.
-    """
-    parameters = {
-        "user_id": user_id,
-        "conversation_id": place.conversation_id,
-        "position": place.position,
-        "most": _MOST_REHYDRATED,
-        "most_bytes": most_bytes,
-    }
-    return [Said(*row) for row in await db.run(_RECENT, parameters)]
 
 
 async def list_messages(

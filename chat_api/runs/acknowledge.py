@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, bindparam, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from chat_api.agents.config import ModelOptions
 from chat_api.agents.service import AgentRef
+from chat_api.conversations.errors import MessageNotFound
 from chat_api.conversations.models import Conversation
+from chat_api.conversations.models import Message as MessageRow
+from chat_api.conversations.places import Place
 from chat_api.conversations.service import ConversationNotFound
 from chat_api.conversations.titles import title_of
-from chat_api.runs.errors import ConversationBusy, KeyReused
+from chat_api.runs import beginning
+from chat_api.runs.errors import ConversationBusy, KeyReused, NotTheUsers
 from chat_api.runs.events import Event
 from chat_api.runs.lease import LEASE_SECONDS
 from chat_api.runs.models import IDEMPOTENCY, ONE_LIVE_RUN, Run
@@ -25,81 +28,24 @@ from kit.postgres.errors import violated
 from kit.postgres.tables import now
 from kit.tokens import Identity
 
-__all__ = ["IfBusy", "Message", "Started", "acknowledge", "was_sent"]
+__all__ = ["Branch", "IfBusy", "Message", "Started", "acknowledge", "was_sent"]
 
 IfBusy: TypeAlias = Literal["reject", "enqueue", "interrupt"]
 
 _MOST_QUEUED: Final = 20
-_DATA: Final = bindparam("data", type_=JSONB)
-_OPTIONS: Final = bindparam("options", type_=JSONB(none_as_null=True))
-_RUN: Final = """
-    INSERT INTO runs (id, user_id, conversation_id, position, answer_position, status, attempt, lease_owner,
-        lease_until, cancel_requested, idempotency_key, request_hash, timezone, agent_id, agent_version,
-        options, folded, created_at)
-"""
-_RUN_VALUES: Final = """
-    CASE WHEN runs_now THEN 'running' ELSE 'queued' END, runs_now::int,
-    CASE WHEN runs_now THEN CAST(:worker AS uuid) END,
-    CASE WHEN runs_now THEN now() + make_interval(secs => :lease) END,
-    false, :key, :request_hash, :timezone, CAST(:agent_id AS uuid), CAST(:agent_version AS int),
-    :options, false, :at
-"""
-_EVENT: Final = """
-    INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
-    SELECT id, 1, 1, :user_id, 'run.started', :data, :at FROM run
-"""
-_MESSAGE: Final = """
-    INSERT INTO messages
-        (id, user_id, conversation_id, run_id, position, parent_position, role, content, tool_calls, status,
-        created_at)
-    SELECT :message_id, :user_id, :conversation_id, id, position, nullif(position - 1, -1), 'user', :content,
-        '[]', 'completed', :at
-    FROM run
-"""
-_NEW_CONVERSATION: Final = text(
-    f"""
-    WITH person AS (
-        INSERT INTO users (id, issuer, subject, created_at) VALUES (:user_id, :issuer, :subject, :at)
-        ON CONFLICT DO NOTHING
-    ), conversation AS (
-        INSERT INTO conversations
-            (id, user_id, next_position, title, title_source, agent_id, created_at, updated_at)
-        VALUES (:conversation_id, :user_id, 2, :title, 'message', CAST(:agent_id AS uuid), :at, :at)
-    ), run AS (
-        {_RUN} SELECT :run_id, :user_id, :conversation_id, 0, 1, {_RUN_VALUES}
-        FROM (SELECT CAST(:runs_now AS boolean) AS runs_now) AS place
-        RETURNING id, position, status
-    ), event AS ({_EVENT}), message AS ({_MESSAGE})
-    SELECT position, status FROM run
-    """  # noqa: S608
-).bindparams(_DATA, _OPTIONS)
-# Who had to wait for another turn to be taken would count the queue of before, and so takes none.
-_NEXT_TURN: Final = text(
-    f"""
-    WITH place AS (
-        UPDATE conversations SET next_position = next_position + 2, updated_at = :at,
-            agent_id = CAST(:agent_id AS uuid), archived_at = NULL,
-            title = CASE next_position WHEN 0 THEN coalesce(title, :title) ELSE title END,
-            title_source = CASE next_position WHEN 0 THEN coalesce(title_source, 'message')
-                ELSE title_source END
-        WHERE id = :conversation_id AND user_id = :user_id AND deleted_at IS NULL
-            AND next_position = (SELECT next_position FROM conversations WHERE id = :conversation_id)
-        RETURNING next_position - 2 AS position, (
-            SELECT count(*) FROM runs
-            WHERE user_id = :user_id AND conversation_id = :conversation_id AND status = 'queued'
-        ) AS queued
-    ), run AS (
-        {_RUN} SELECT :run_id, :user_id, :conversation_id, position, position + 1, {_RUN_VALUES}
-        FROM (SELECT position, queued, :runs_now AND queued = 0 AS runs_now FROM place) AS place
-        WHERE queued <= :most_queued
-        RETURNING id, position, status
-    ), event AS ({_EVENT}), message AS ({_MESSAGE})
-    SELECT position, status FROM run
-    """  # noqa: S608
-).bindparams(_DATA, _OPTIONS)
-
-
 _LOCK: Final = text("SELECT FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a turn stands that need not follow the newest one.
+
+    `under` that message, or at the root where there is none; in place of it, with another text; or `again`,
+    with the same text or that which it answers.
+    """
+
+    how: Literal["under", "edit", "again"]
+    message_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +60,7 @@ class Message:
     conversation_id: UUID | None = None
     agent: AgentRef | None = None
     options: ModelOptions | None = None
+    branch: Branch | None = None
     if_busy: IfBusy = "reject"
     key: str | None = None
     request_hash: bytes | None = None
@@ -121,15 +68,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A turn that is kept. `mine`: this process holds its lease and is to drive it.
+    """A turn that is kept. `mine`: this process holds its lease and is to drive it, at `place`.
 
-    `streaming`: its agent streams to who does not say.
+    `content` is what the user said. `streaming`: its agent streams to who does not say.
     """
 
     run_id: UUID
     conversation_id: UUID
-    position: int
-    event: Event | None
+    event: Event | None = None
+    place: Place | None = None
+    content: str = ""
     mine: bool = False
     streaming: bool = True
 
@@ -139,19 +87,42 @@ async def acknowledge(
 ) -> Started:
     """Keep the user's message and its run, which `worker` has the lease of if it `runs_now`.
 
-    An idempotency key that was sent before gives the run of that time. Raises ConversationNotFound for an id
-    that is unknown or somebody else's, ConversationBusy where another turn is in the way and is to be, and
-    KeyReused for a key that was sent with something else.
+    An idempotency key that was sent before gives the run of that time. Raises ConversationNotFound and
+    MessageNotFound for ids that are unknown, deleted or somebody else's, NotTheUsers where an answer is to be
+    edited, ConversationBusy where another turn is in the way and is to be, and KeyReused for a key that was
+    sent with something else.
     """
-    run_id, conversation_id, at = new_id(), message.conversation_id or new_id(), now()
-    data = {"conversation_id": str(conversation_id), "position": 0}
-    parameters: dict[str, Any] = {
+    parameters = _parameters(worker, identity, message, runs_now=runs_now)
+    try:
+        rows = await _begin(db, message, parameters)
+    except IntegrityError as error:
+        return await _instead(db, worker, identity, message, error)
+    if not rows:
+        return await _refused(db, identity, message)
+    [row] = rows
+    run_id, conversation_id = parameters["run_id"], parameters["conversation_id"]
+    data = parameters["data"] | {"position": row.position}
+    return Started(
+        run_id=run_id,
+        conversation_id=conversation_id,
+        event=Event(run_id, 1, 1, "run.started", data, parameters["at"]),
+        place=Place(conversation_id, row.position, row.answer_position, row.parent_position, row.branched),
+        content=row.content if _is_again(message) else message.content,
+        mine=row.status == "running",
+    )
+
+
+def _parameters(worker: UUID, identity: Identity, message: Message, *, runs_now: bool) -> dict[str, Any]:
+    conversation_id, message_id = message.conversation_id or new_id(), new_id()
+    data = {"conversation_id": str(conversation_id)}
+    return {
         "user_id": identity.owner,
         "issuer": identity.issuer,
         "subject": identity.subject,
         "conversation_id": conversation_id,
-        "run_id": run_id,
-        "message_id": new_id(),
+        "run_id": new_id(),
+        "message_id": message_id,
+        "target": message.branch and message.branch.message_id,
         "worker": worker,
         "lease": LEASE_SECONDS,
         "key": message.key,
@@ -162,25 +133,33 @@ async def acknowledge(
         "options": message.options and message.options.model_dump(mode="json", exclude_none=True),
         "content": message.content,
         "title": title_of(message.content),
-        "data": data,
-        "at": at,
+        "data": data if _is_again(message) else data | {"user_message_id": str(message_id)},
+        "at": now(),
         "runs_now": runs_now,
+        "most_queued": 0 if message.if_busy == "reject" else _MOST_QUEUED,
     }
-    statement = _NEW_CONVERSATION
-    if message.conversation_id is not None:
-        statement = _NEXT_TURN
-        parameters["most_queued"] = 0 if message.if_busy == "reject" else _MOST_QUEUED
-    try:
-        if message.conversation_id is None or message.if_busy == "reject":
-            rows = await db.run(statement, parameters)
-        else:
-            rows = await _in_line(db, statement, parameters)
-    except IntegrityError as error:
-        return await _instead(db, worker, identity, message, error)
-    if not rows:
-        return await _refused(db, identity, message)
-    started = Event(run_id, 1, 1, "run.started", data, at)
-    return Started(run_id, conversation_id, rows[0].position, started, mine=rows[0].status == "running")
+
+
+def _is_again(message: Message) -> bool:
+    return message.branch is not None and message.branch.how == "again"
+
+
+async def _begin(db: Db, message: Message, parameters: dict[str, Any]) -> Sequence[Row[Any]]:
+    if message.conversation_id is None:
+        return await db.run(beginning.NEW_CONVERSATION, parameters)
+    statement = _statement(message.branch)
+    # A message that is to be answered again must not be deleted meanwhile.
+    if message.if_busy == "reject" and not _is_again(message):
+        return await db.run(statement, parameters)
+    return await _in_line(db, statement, parameters)
+
+
+def _statement(branch: Branch | None) -> TextClause:
+    if branch is None:
+        return beginning.NEXT_TURN
+    if branch.message_id is None:
+        return beginning.AT_ROOT
+    return {"under": beginning.UNDER, "edit": beginning.EDIT, "again": beginning.AGAIN}[branch.how]
 
 
 async def _in_line(db: Db, statement: TextClause, parameters: dict[str, Any]) -> Sequence[Row[Any]]:
@@ -213,15 +192,33 @@ async def _refused(db: Db, identity: Identity, message: Message) -> Started:
     known = await _find(db, identity, message)
     if known is not None:
         return _same(known, message)
+    await _find_place(db, identity.owner, message)
+    raise ConversationBusy
+
+
+async def _find_place(db: Db, user_id: UUID, message: Message) -> None:
+    """Look at what a turn refers to. Raises what is wrong with it, if something is."""
     conversation = select(col(Conversation.id)).where(
         col(Conversation.id) == message.conversation_id,
-        col(Conversation.user_id) == identity.owner,
+        col(Conversation.user_id) == user_id,
         col(Conversation.deleted_at).is_(None),
     )
     async with db() as session:
         if await session.scalar(conversation) is None:
             raise ConversationNotFound
-    raise ConversationBusy
+        branch = message.branch
+        if branch is None or branch.message_id is None:
+            return
+        found = await session.get(MessageRow, branch.message_id)
+        if (
+            found is None
+            or found.user_id != user_id
+            or found.conversation_id != message.conversation_id
+            or (found.deleted_at is not None and branch.how != "under")
+        ):
+            raise MessageNotFound
+        if branch.how == "edit" and found.role != "user":
+            raise NotTheUsers
 
 
 async def _known(db: Db, identity: Identity, message: Message) -> Started:
@@ -249,4 +246,4 @@ async def _of_key(db: Db, user_id: UUID, key: str) -> Run | None:
 def _same(run: Run, message: Message) -> Started:
     if run.request_hash != message.request_hash:
         raise KeyReused
-    return Started(run.id, run.conversation_id, run.position, None)
+    return Started(run.id, run.conversation_id)

@@ -1,5 +1,8 @@
 """The chat endpoints: a turn in, its answer out, whole or as it comes."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -11,6 +14,8 @@ from chat_api.auth.dependencies import Caller, PathOwner
 from chat_api.auth.limits import for_turns, tell
 from chat_api.conversations.schemas import ToolCall
 from chat_api.runs import service
+from chat_api.runs.acknowledge import Started
+from chat_api.runs.asking import Regeneration
 from chat_api.runs.routes import Working, wanted_wire
 from chat_api.runs.schemas import (
     AcceptedData,
@@ -23,12 +28,14 @@ from chat_api.runs.schemas import (
 )
 from chat_api.runs.streaming import RunStream
 from chat_api.runs.wire import NDJSON, SSE, Wire
-from chat_api.runs.worker import Worker
+from chat_api.runs.worker import Drive, Worker
 from kit.tokens import Identity
+
+__all__ = ["ANSWERS", "Asked", "Key", "Prefer", "answered", "router"]
 
 router = APIRouter(tags=["chat"], dependencies=[Depends(for_turns)])
 
-_Key: TypeAlias = Annotated[
+Key: TypeAlias = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -36,69 +43,81 @@ _Key: TypeAlias = Annotated[
         description="The same key with the same body is the same turn, however often it is sent",
     ),
 ]
-_Prefer: TypeAlias = Annotated[
+Prefer: TypeAlias = Annotated[
     str, Header(description="`respond-async`: answer 202 once the turn is kept (RFC 7240)")
 ]
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/event-stream": {}, "application/x-ndjson": {}}},
     202: {"model": ChatAccepted},
 }
 
 
 # Before the other, whose path takes any user's name, also one with a slash.
-@router.post("/api/agents/{agent_id}/chat", response_model=ChatResponse, responses=_ANSWERS)
+@router.post("/api/agents/{agent_id}/chat", response_model=ChatResponse, responses=ANSWERS)
 async def chat_with_agent(
     request: Request,
     caller: Caller,
     worker: Working,
     agent_id: UUID | Literal["default"],
     body: AgentChatRequest,
-    idempotency_key: _Key = None,
-    prefer: _Prefer = "",
+    idempotency_key: Key = None,
+    prefer: Prefer = "",
 ) -> Response | ChatResponse:
     """The same with the agent in the path; the answer comes as NDJSON unless asked for otherwise."""
-    body = body.model_copy(update={"agent_id": agent_id})
-    return await _chat(request, caller, worker, body, idempotency_key, NDJSON, prefer)
+    asked = Asked(request, caller, worker, body, idempotency_key, prefer)
+    whole = body.model_copy(update={"agent_id": agent_id})
+    return await answered(asked, partial(service.start, worker, caller, whole, idempotency_key), NDJSON)
 
 
-@router.post("/api/{user_id:path}/chat", response_model=ChatResponse, responses=_ANSWERS)
+@router.post("/api/{user_id:path}/chat", response_model=ChatResponse, responses=ANSWERS)
 async def chat(
     request: Request,
     caller: PathOwner,
     worker: Working,
     body: ChatRequest,
-    idempotency_key: _Key = None,
-    prefer: _Prefer = "",
+    idempotency_key: Key = None,
+    prefer: Prefer = "",
 ) -> Response | ChatResponse:
     """Say something to the assistant and get its answer, with the tools that it used.
 
     Whole, or streamed where `stream` or Accept asks for it. The turn goes on if the client leaves.
     """
-    return await _chat(request, caller, worker, body, idempotency_key, SSE, prefer)
+    asked = Asked(request, caller, worker, body, idempotency_key, prefer)
+    return await answered(asked, partial(service.start, worker, caller, body, idempotency_key))
 
 
-async def _chat(
-    request: Request,
-    caller: Identity,
-    worker: Worker,
-    body: ChatRequest,
-    key: str | None,
-    streamed: Wire,
-    prefer: str,
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a turn, and whose it is."""
+
+    request: Request
+    caller: Identity
+    worker: Worker
+    body: ChatRequest | Regeneration
+    key: str | None
+    prefer: str
+
+
+async def answered(
+    asked: Asked, begin: Callable[[], Awaitable[tuple[Started, Drive | None]]], streamed: Wire = SSE
 ) -> Response | ChatResponse:
-    async with service.admitted(worker, caller, key) as quota:
+    """Let the turn `begin`, if it may, and answer as the client wants; a stream as `streamed` if it may."""
+    worker, caller = asked.worker, asked.caller
+    async with service.admitted(worker, caller, asked.key) as quota:
         if quota is not None:
-            tell(request, quota)
-        started, drive = await service.start(worker, caller, body, key)
+            tell(asked.request, quota)
+        started, drive = await begin()
     bind_contextvars(run_id=str(started.run_id))
     ids = {"X-Run-ID": str(started.run_id), "X-Conversation-ID": str(started.conversation_id)}
-    wire = wanted_wire(request) or (streamed if body.streams(by_itself=started.streaming) else None)
+    wire = wanted_wire(asked.request) or (
+        streamed if asked.body.streams(by_itself=started.streaming) else None
+    )
     if wire is not None:
         events = service.follow(worker, started.run_id, 0, ended=False)
-        leaves = body.on_disconnect == "cancel"
+        leaves = asked.body.on_disconnect == "cancel"
         gone = (lambda: service.cancel(worker, caller.owner, started.run_id)) if leaves else None
         return RunStream(events, wire, ids, gone=gone)
-    if "respond-async" in prefer:
+    if "respond-async" in asked.prefer:
         accepted = ChatAccepted(
             data=AcceptedData(run_id=started.run_id, conversation_id=started.conversation_id)
         )

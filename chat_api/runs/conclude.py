@@ -92,7 +92,8 @@ async def conclude(
     Raises LeaseLost where another attempt has the run, or the database is away for too long.
     """
     message_id = new_id()
-    answered = end.status == "completed" or bool(end.text or end.tool_calls)
+    # What follows another answer finds its way by it, also by one that says nothing.
+    answered = end.status == "completed" or bool(end.text or end.tool_calls) or turn.place.is_again
     data = {
         "conversation_id": str(turn.conversation_id),
         "message_id": str(message_id) if answered else None,

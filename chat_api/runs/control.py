@@ -11,6 +11,7 @@ from kit.postgres.tables import now
 
 __all__ = ["cancel", "cancel_all", "cancel_of"]
 
+# What follows another answer finds its way by it: one that does not come is kept as one that says nothing.
 # One UPDATE, which decides anew where it had to wait for a claim or for the end of an attempt.
 _CANCEL: Final = """
     WITH touched AS (
@@ -23,7 +24,7 @@ _CANCEL: Final = """
             finished_at = CASE WHEN status = 'queued' AND attempt = 0 THEN CAST(:at AS timestamptz) END,
             attempt = greatest(attempt, 1)
         WHERE user_id = :user_id AND {which} AND status IN ('queued', 'running', 'requires_action')
-        RETURNING id, user_id, conversation_id, status
+        RETURNING id, user_id, conversation_id, position, answer_position, status
     ), asked AS (
         SELECT * FROM touched WHERE status <> 'cancelled'
     ), unstarted AS (
@@ -31,8 +32,16 @@ _CANCEL: Final = """
     ), added AS (
         INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
         SELECT id, {first}, {first}, user_id, 'run.cancelled',
-            jsonb_build_object('conversation_id', conversation_id, 'message_id', null, 'usage', null), :at
+            jsonb_build_object('conversation_id', conversation_id, 'usage', null, 'message_id',
+                CASE WHEN answer_position > position + 1 THEN id END), :at
         FROM unstarted
+    ), answers AS (
+        INSERT INTO messages
+            (id, user_id, conversation_id, run_id, position, parent_position, role, content, tool_calls,
+            status, created_at)
+        SELECT id, user_id, conversation_id, id, answer_position, position, 'assistant', '', '[]',
+            'cancelled', :at
+        FROM unstarted WHERE answer_position > position + 1
     ), told AS (
         SELECT pg_notify('turnlog', 'c' || replace(CAST(id AS text), '-', '')) FROM asked
         UNION ALL

@@ -13,6 +13,7 @@ __all__ = [
     "Interrupted",
     "KeyReused",
     "LeaseLost",
+    "NotTheUsers",
     "NothingToDecide",
     "RunCancelled",
     "RunFailed",
@@ -100,6 +101,14 @@ class NothingToDecide(Problem):
 
     def __init__(self) -> None:
         super().__init__("The run does not wait for a decision about this step.")
+
+
+class NotTheUsers(Problem):
+    status = 409
+    code = "not_the_users"
+
+    def __init__(self) -> None:
+        super().__init__("Only what the user said can be edited; an answer can be made again.")
 
 
 class GaveUp(Problem):

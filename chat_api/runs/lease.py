@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chat_api.agents.config import ModelOptions
 from chat_api.agents.service import AgentRef
+from chat_api.conversations.places import Place
 from kit.postgres import GONE, Db
 
 __all__ = ["HEARTBEAT_SECONDS", "LEASE_SECONDS", "Claim", "Renewal", "claim", "hand_over", "renew"]
@@ -46,10 +47,12 @@ _CLAIM: Final = text(
         FROM ready WHERE runs.id = ready.id
         RETURNING runs.*
     )
-    SELECT taken.id, taken.user_id, taken.conversation_id, taken.position, taken.attempt, taken.timezone,
-        taken.agent_id, taken.agent_version, taken.options, taken.cancel_requested,
-        users.issuer, users.subject, messages.content
+    SELECT taken.id, taken.user_id, taken.conversation_id, taken.position, taken.answer_position,
+        messages.parent_position, conversations.branched, taken.attempt, taken.timezone, taken.agent_id,
+        taken.agent_version, taken.options, taken.cancel_requested, users.issuer, users.subject,
+        messages.content
     FROM taken JOIN users ON users.id = taken.user_id
+    JOIN conversations ON conversations.id = taken.conversation_id
     JOIN messages ON messages.user_id = taken.user_id
         AND messages.conversation_id = taken.conversation_id AND messages.position = taken.position
     """  # noqa: S608
@@ -86,14 +89,17 @@ class Claim:
     user_id: UUID
     issuer: str
     subject: str
-    conversation_id: UUID
-    position: int
+    place: Place
     attempt: int
     content: str
     timezone: str | None = None
     agent: AgentRef | None = None
     options: ModelOptions | None = None
     cancel_requested: bool = False
+
+    @property
+    def conversation_id(self) -> UUID:
+        return self.place.conversation_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,9 @@ def _claim(row: Row[Any]) -> Claim:
         user_id=row.user_id,
         issuer=row.issuer,
         subject=row.subject,
-        conversation_id=row.conversation_id,
-        position=row.position,
+        place=Place(
+            row.conversation_id, row.position, row.answer_position, row.parent_position, row.branched
+        ),
         attempt=row.attempt,
         content=row.content,
         timezone=row.timezone,

@@ -18,11 +18,13 @@ from pydantic import (
 )
 from typing_extensions import override
 
+from chat_api.agents.config import ModelOptions
 from chat_api.conversations.schemas import ToolCall
 from chat_api.providers.tool_calls import UNUSABLE, clean_text, keepable, usable_arguments
 from chat_api.runs.listing import RunStatus
 
 __all__ = [
+    "LONGEST_MESSAGE",
     "AcceptedData",
     "AgentChatRequest",
     "Approval",
@@ -39,9 +41,10 @@ __all__ = [
     "StepList",
     "StepOut",
     "Usage",
+    "sayable",
 ]
 
-_LONGEST_MESSAGE = 100_000
+LONGEST_MESSAGE = 100_000
 
 Dollars: TypeAlias = Annotated[
     Decimal, PlainSerializer(lambda cost: f"{cost.normalize():f}", return_type=str, when_used="json")
@@ -55,7 +58,7 @@ def _storable(text: str) -> str:
     return text
 
 
-def _sayable(text: str) -> str:
+def sayable(text: str) -> str:
     if not text.strip():
         raise ValueError("the message is empty")
     return _storable(text)
@@ -70,16 +73,21 @@ def _keepable(arguments: dict[str, Any]) -> dict[str, Any]:
 class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    message: Annotated[str, AfterValidator(_sayable)] = Field(
+    message: Annotated[str, AfterValidator(sayable)] = Field(
         min_length=1,
-        max_length=_LONGEST_MESSAGE,
+        max_length=LONGEST_MESSAGE,
         description="What the user says",
         examples=["What is 17% of 2340?"],
     )
     conversation_id: UUID | None = Field(
         default=None, description="Conversation to go on with; left out: a new one"
     )
+    parent_id: UUID | Literal["root"] | None = Field(
+        default=None,
+        description="Message of the conversation that this one follows; `root`: none; left out: the newest",
+    )
     agent_id: UUID | Literal["default"] = Field(default="default", description="The assistant that answers")
+    options: ModelOptions | None = Field(default=None, description="What to ask of the model this time")
     stream: bool = Field(
         default=False, description="Stream the answer, as server-sent events unless Accept says otherwise"
     )
@@ -94,6 +102,12 @@ class ChatRequest(BaseModel):
     def streams(self, *, by_itself: bool) -> bool:  # noqa: ARG002
         """Whether the answer is streamed; `by_itself`: where nobody says."""
         return self.stream
+
+    @model_validator(mode="after")
+    def _follows_in_a_conversation(self) -> Self:
+        if self.conversation_id is None and isinstance(self.parent_id, UUID):
+            raise ValueError("a parent_id goes with the conversation_id of its conversation")
+        return self
 
 
 class AgentChatRequest(ChatRequest):

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,8 +18,8 @@ from chat_api.agents.errors import AgentArchived, AgentForbidden, AgentNotFound
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
 from chat_api.runs import control, decisions
+from chat_api.runs.acknowledge import Branch, Started, acknowledge, was_sent
 from chat_api.runs.acknowledge import Message as NewMessage
-from chat_api.runs.acknowledge import Started, acknowledge, was_sent
 from chat_api.runs.conclude import End
 from chat_api.runs.decisions import Decision
 from chat_api.runs.errors import ActionRequired, Interrupted, RunCancelled, RunFailed, RunNotFound
@@ -36,12 +36,15 @@ from kit.tokens import Identity
 __all__ = [
     "TurnResult",
     "admitted",
+    "agent_for",
     "answer_of",
     "cancel",
     "decide",
+    "digest",
     "follow",
     "get_owned",
     "start",
+    "take",
 ]
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -76,30 +79,48 @@ async def start(
     Returns it with its drive, where it is driven here. Raises what `agents.usable` and
     `acknowledge` raise.
     """
-    agent = await _agent(worker.deps.db, identity, request, key)
     message = NewMessage(
         content=request.message,
         conversation_id=request.conversation_id,
-        agent=agent,
+        agent=await agent_for(worker.deps.db, identity, request.agent_id, key),
+        options=request.options,
+        branch=_branch(request),
         if_busy=request.if_busy,
         key=key,
         request_hash=_digest(request) if key is not None else None,
     )
-    db = worker.deps.db
-    if request.if_busy == "interrupt" and request.conversation_id is not None:
-        await control.cancel_all(db, identity.owner, request.conversation_id, but=key)
+    return await take(worker, identity, message)
+
+
+def _branch(request: ChatRequest) -> Branch | None:
+    match request.parent_id:
+        case None:
+            return None
+        case "root":
+            return None if request.conversation_id is None else Branch("under")
+        case message_id:
+            return Branch("under", message_id)
+
+
+async def take(worker: Worker, identity: Identity, message: NewMessage) -> tuple[Started, Drive | None]:
+    """Begin the turn, and drive it here if there is room. Raises what `acknowledge` raises."""
+    if message.if_busy == "interrupt" and message.conversation_id is not None:
+        await control.cancel_all(worker.deps.db, identity.owner, message.conversation_id, but=message.key)
     runs_now = await worker.has_room()
     started, drive = await worker.hold(_take(worker, identity, message, runs_now=runs_now))
-    if agent is not None and not agent.streaming:
+    if message.agent is not None and not message.agent.streaming:
         started = replace(started, streaming=False)
     return started, drive
 
 
-async def _agent(db: Db, identity: Identity, request: ChatRequest, key: str | None) -> AgentRef | None:
-    if request.agent_id == "default":
+async def agent_for(
+    db: Db, identity: Identity, agent_id: UUID | Literal["default"], key: str | None
+) -> AgentRef | None:
+    """The newest version of an agent, None for the default one. Raises what `agents.usable` does."""
+    if agent_id == "default":
         return None
     try:
-        return await agents.usable(db, identity, request.agent_id)
+        return await agents.usable(db, identity, agent_id)
     except (AgentNotFound, AgentForbidden, AgentArchived):
         # Whoever sends a turn again wants that one, whatever became of its agent since.
         if key is None or not await was_sent(db, identity.owner, key):
@@ -111,17 +132,16 @@ async def _take(
     worker: Worker, identity: Identity, message: NewMessage, *, runs_now: bool
 ) -> tuple[Started, Drive | None]:
     started = await acknowledge(worker.deps.db, worker.id, identity, message, runs_now=runs_now)
-    if not started.mine or started.event is None:
+    if not started.mine or started.event is None or started.place is None:
         return started, worker.drives.get(started.run_id)
     turn = Claim(
         run_id=started.run_id,
         user_id=identity.owner,
         issuer=identity.issuer,
         subject=identity.subject,
-        conversation_id=started.conversation_id,
-        position=started.position,
+        place=started.place,
         attempt=1,
-        content=message.content,
+        content=started.content,
         timezone=identity.zone,
         agent=message.agent,
         options=message.options,
@@ -132,6 +152,12 @@ async def _take(
 def _digest(request: ChatRequest) -> bytes:
     """Of what makes two requests the same turn; how the answer is to come does not."""
     said = request.model_dump(mode="json", include={"message", "conversation_id", "agent_id"})
+    # As they came: what is not there makes the digest that was kept before there was such a thing.
+    chosen = {"parent_id", "options"}
+    return digest(said | request.model_dump(mode="json", include=chosen, exclude_none=True))
+
+
+def digest(said: dict[str, Any]) -> bytes:
     return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
 

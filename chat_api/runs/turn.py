@@ -8,7 +8,7 @@ from chat_api.agents.config import DEFAULT, AgentConfig
 from chat_api.agents.service import agent_of
 from chat_api.auth.service import Delegation
 from chat_api.conversations.history import to_items
-from chat_api.conversations.service import Place, recent_messages
+from chat_api.conversations.places import recent_messages
 from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
 from chat_api.providers.service import ChosenModel, Providers
@@ -126,12 +126,11 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
 
 async def _task(deps: TurnDeps, live: Live, chosen: ChosenModel) -> Task:
     turn = live.turn
-    place = Place(turn.conversation_id, turn.position)
     tokens = chosen.provider.context_tokens or deps.context_tokens
     history = (
         []
-        if place.is_new
-        else await recent_messages(deps.db, turn.user_id, place, most_bytes=tokens * _BYTES_READ_A_TOKEN)
+        if turn.place.is_first
+        else await recent_messages(deps.db, turn.user_id, turn.place, most_bytes=tokens * _BYTES_READ_A_TOKEN)
     )
     return Task(
         agent=live.agent,

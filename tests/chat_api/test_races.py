@@ -37,9 +37,9 @@ ENQUEUE = """
         SELECT id, 1, 1, user_id, 'run.started',
             jsonb_build_object('conversation_id', conversation_id, 'position', position), now() FROM run
     )
-    INSERT INTO messages (id, user_id, conversation_id, run_id, position, role, content, tool_calls,
-        status, created_at)
-    SELECT gen_random_uuid(), user_id, conversation_id, id, position, 'user', 'Second', '[]',
+    INSERT INTO messages (id, user_id, conversation_id, run_id, position, parent_position, role, content,
+        tool_calls, status, created_at)
+    SELECT gen_random_uuid(), user_id, conversation_id, id, position, position - 1, 'user', 'Second', '[]',
         'completed', now()
     FROM run
 """
