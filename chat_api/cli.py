@@ -31,11 +31,12 @@ def up(
         bool,
         typer.Option("--no-local-model", help="Start without a model rather than fetch the built-in one."),
     ] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Start without the web page.")] = False,
 ) -> None:
-    """Run everything in this terminal: database, API, MCP endpoint and, where no other answers, a model."""
+    """Run everything in this terminal: database, API, web page and, where no other answers, a model."""
     from chat_api.commands.up import up as run  # noqa: PLC0415
 
-    run(local_model=not no_local_model)
+    run(local_model=not no_local_model, page=not no_web)
 
 
 @app.command()
@@ -44,6 +45,17 @@ def serve() -> None:
     from chat_api.commands.serve import serve as run  # noqa: PLC0415
 
     run()
+
+
+@app.command()
+def web(
+    *,
+    api: Annotated[str | None, typer.Option(help="Address of the API; left out: this machine's.")] = None,
+) -> None:
+    """Serve the web page of an API that runs; `up` does so too."""
+    from chat_api.commands.web import web as run  # noqa: PLC0415
+
+    run(api)
 
 
 @app.command()

@@ -12,6 +12,8 @@ from mcp_server.settings import McpSettings
 class Settings(LimitSettings, McpSettings):
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
+    web_host: str = Field(default="127.0.0.1", description="Address that the web page listens on")
+    web_port: int = Field(default=8501, ge=0, le=65535, description="Port that the web page listens on")
     access_log: bool = Field(default=True, description="Whether each request is logged")
     allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")
     registration: Literal["first", "open", "closed"] = Field(

@@ -145,7 +145,9 @@ def test_up_runs_without_any_model_and_says_what_to_start(tmp_path: Path) -> Non
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     settings: dict[str, Any] = {"data_dir": tmp_path, "api_port": port}
-    with running(f"{base}/api/v1/health/ready", "turnlog", "up", "--no-local-model", **settings) as server:
+    with running(
+        f"{base}/api/v1/health/ready", "turnlog", "up", "--no-local-model", "--no-web", **settings
+    ) as server:
         done = run("turnlog", "chat", "Hello", **settings)
         assert done.returncode == 1
         assert "start Ollama" in done.stderr

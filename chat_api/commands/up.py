@@ -12,6 +12,7 @@ from chat_api.commands.console import command, words
 from chat_api.commands.credentials import database_url
 from chat_api.commands.model import fetch_model, present_model
 from chat_api.commands.serve import listen, run_api
+from chat_api.commands.web import page_beside
 from chat_api.providers.errors import NoProvider, ProviderUnreachable
 from chat_api.providers.local import LocalModel, run_local_model
 from chat_api.providers.service import ChosenModel, Providers, configured
@@ -23,7 +24,7 @@ from kit.telemetry import set_up_logging
 __all__ = ["up"]
 
 
-def up(*, local_model: bool) -> None:
+def up(*, local_model: bool, page: bool) -> None:
     settings = load(Settings)
     quiet = "WARNING" if settings.log_level == "INFO" else settings.log_level
     set_up_logging(quiet, settings.log_format)
@@ -36,16 +37,27 @@ def up(*, local_model: bool) -> None:
     wanted = chosen is None and local_model and settings.default_provider in {None, "local"}
     # Outside the event loop, where Ctrl-C can end a download.
     model = _model_file(settings) if wanted else None
-    asyncio.run(_run(settings, listener, chosen, model))
+    asyncio.run(_run(settings, listener, chosen, model, page=page))
     words.print("Stopped.")
 
 
 async def _run(
-    settings: Settings, listener: socket.socket, chosen: ChosenModel | None, model: Path | None
+    settings: Settings,
+    listener: socket.socket,
+    chosen: ChosenModel | None,
+    model: Path | None,
+    *,
+    page: bool,
 ) -> None:
     async with AsyncExitStack() as stack:
         local = await _start(model, stack) if model else None
-        await run_api(settings, local, listener, on_ready=lambda: _say_ready(settings, chosen, local))
+
+        def say_ready() -> None:
+            # Only now: a Streamlit that starts takes the processor from an API that does.
+            address = stack.enter_context(page_beside(settings)) if page else None
+            _say_ready(settings, chosen, local, address)
+
+        await run_api(settings, local, listener, on_ready=say_ready)
 
 
 def _database(settings: Settings) -> str:
@@ -94,10 +106,14 @@ def _wanted() -> bool:
     return Confirm.ask(question, console=words, default=True)
 
 
-def _say_ready(settings: Settings, chosen: ChosenModel | None, local: LocalModel | None) -> None:
+def _say_ready(
+    settings: Settings, chosen: ChosenModel | None, local: LocalModel | None, page: str | None
+) -> None:
     base = settings.public_address(settings.api_host, settings.api_port)
     words.print(f"Model      {_model(chosen, local)}", markup=False)
     words.print(f"API        {base}   (reference: {base}/docs)")
+    if page is not None:
+        words.print(f"Web        {page}", markup=False)
     words.print(f"MCP        {base}/mcp")
     words.print(f"Files      {settings.files_folder}", markup=False)
     words.print("Ready. Ctrl-C stops it. In another terminal:")

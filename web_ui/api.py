@@ -1,0 +1,97 @@
+"""The HTTP API, as the page asks it for one person."""
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx2
+
+__all__ = ["Api", "ApiError", "Bearer", "NotSignedIn", "message_of", "open_http"]
+
+Bearer = Callable[[str | None], str]
+"""An access token that is good; another one than the token given, which was refused."""
+
+_TIMEOUT: Final = httpx2.Timeout(30, connect=5)
+
+
+class ApiError(Exception):
+    """The API does not do what it was asked for. `status` is 0 where it could not be reached."""
+
+    def __init__(self, message: str, code: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.code: Final = code
+        self.status: Final = status
+
+
+class NotSignedIn(ApiError):
+    """The login is over."""
+
+    def __init__(self) -> None:
+        super().__init__("You are signed out.", "unauthorized", HTTPStatus.UNAUTHORIZED)
+
+
+def open_http(base_url: str) -> httpx2.Client:
+    """A client for all threads and all people of this process: it keeps connections, and no cookies."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=50)
+    return httpx2.Client(base_url=base_url, timeout=_TIMEOUT, limits=limits, trust_env=False)
+
+
+class Api:
+    """Requests with the token of one person. All raise ApiError, and NotSignedIn once the login is over."""
+
+    def __init__(self, http: httpx2.Client, bearer: Bearer) -> None:
+        self._http: Final = http
+        self._bearer: Final = bearer
+
+    def get(self, path: str, **query: Any) -> Any:
+        wanted = {name: value for name, value in query.items() if value is not None}
+        return self._ask("GET", path, params=wanted)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._ask("POST", path, json=body) if body is not None else self._ask("POST", path)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._ask("PATCH", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path)
+
+    @contextmanager
+    def stream(self, method: str, path: str, **request: Any) -> Generator[httpx2.Response]:
+        """A response that is read as it comes. Raises httpx2.TransportError as well."""
+        token = self._bearer(None)
+        for is_last in (False, True):
+            with self._http.stream(method, path, **_signed(request, token)) as response:
+                if response.status_code == HTTPStatus.UNAUTHORIZED and not is_last:
+                    response.read()
+                    token = self._bearer(token)
+                    continue
+                yield response
+                return
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            with self.stream(method, path, **request) as response:
+                body = response.read()
+        except httpx2.TransportError as error:
+            raise ApiError("Turnlog's server does not answer. Is it running?") from error
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            raise NotSignedIn
+        if not response.is_success:
+            raise ApiError(*message_of(response), response.status_code)
+        return json.loads(body) if body and "json" in response.headers.get("content-type", "") else body
+
+
+def _signed(request: Mapping[str, Any], token: str) -> dict[str, Any]:
+    return {**request, "headers": {**request.get("headers", {}), "Authorization": f"Bearer {token}"}}
+
+
+def message_of(response: httpx2.Response) -> tuple[str, str]:
+    """What a refusal says to a person, and its code."""
+    try:
+        answer = json.loads(response.read())
+        return str(answer["message"]), str(answer["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server answered {response.status_code}, and not as Turnlog does.", ""

@@ -1,0 +1,112 @@
+"""What every request to the page goes through: who may ask it, and what a browser may do with the answer."""
+
+import base64
+import re
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import streamlit
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from web_ui.logins import COOKIE
+from web_ui.serving import Serving
+
+__all__ = ["Guard"]
+
+_OWN_PATHS: Final = frozenset({"/signin", "/register", "/local", "/signout", "/signin.css", "/favicon.png"})
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_HEADERS: Final = {
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+_FORMS: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+# A link from elsewhere brings no cookie with it (SameSite=Strict); going on from here does.
+_AGAIN: Final = '<!doctype html><meta http-equiv="refresh" content="0"><title>Turnlog</title>'
+
+
+@cache
+def _page_policy() -> str:
+    """Everything from here, nothing from elsewhere. Streamlit's own page has one script of its own in it."""
+    index = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
+    inline = [sha256(script).digest() for script in re.findall(rb"<script>(.*?)</script>", index, re.DOTALL)]
+    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in inline)
+    return (
+        f"default-src 'self'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        "frame-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+class Guard:
+    """Refuses what other sites send, sends strangers to the sign-in page, and sets the headers of answers."""
+
+    def __init__(self, app: ASGIApp, current: Callable[[], Serving]) -> None:
+        self._app: Final = app
+        self._current: Final = current
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        answer = self._instead(connection)
+        if scope["type"] == "websocket":
+            handler = WebSocketClose() if answer else self._app
+            await handler(scope, receive, send)
+            return
+        policy = _FORMS if connection.url.path in _OWN_PATHS else _page_policy()
+        await (answer or self._app)(scope, receive, _with_headers(send, policy))
+
+    def _instead(self, connection: HTTPConnection) -> Response | None:
+        """The answer to what is not let in."""
+        serving = self._current()
+        if serving.own_hosts and connection.url.hostname not in serving.own_hosts:
+            return PlainTextResponse("This server is not known by that name.", 421)
+        changes = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE
+        if changes and not _is_ours(connection.headers):
+            return PlainTextResponse("That came from another site.", 403)
+        if changes or not _wants_page(connection):
+            return None
+        if connection.headers.get("sec-fetch-site") == "cross-site":
+            return HTMLResponse(_AGAIN)
+        if serving.logins.find(connection.cookies.get(COOKIE)) is None:
+            query = connection.url.query
+            back = f"?to={quote(f'{connection.url.path}?{query}', safe='')}" if query else ""
+            return RedirectResponse(f"/signin{back}", 303)
+        return None
+
+
+def _is_ours(headers: Headers) -> bool:
+    """Whether a page of this very server sent the request: browsers say so, and pages cannot lie about it."""
+    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "") != ""
+
+
+def _wants_page(connection: HTTPConnection) -> bool:
+    path = connection.url.path
+    of_streamlit = path.startswith(("/_stcore/", "/static/", "/media/", "/component/"))
+    return path not in _OWN_PATHS and not of_streamlit and "text/html" in connection.headers.get("accept", "")
+
+
+def _with_headers(send: Send, policy: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.update({**_HEADERS, "Content-Security-Policy": policy})
+        await send(message)
+
+    return sending

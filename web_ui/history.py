@@ -1,0 +1,78 @@
+"""What was said before, on the page."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from web_ui.api import Api, ApiError
+from web_ui.cards import show_call
+from web_ui.markdown import safe
+from web_ui.turn import Call
+
+__all__ = ["messages_of", "said_at", "show_message"]
+
+_PAGE: Final = 500
+
+
+def messages_of(api: Api, conversation_id: str, count: int) -> tuple[list[dict[str, Any]], bool]:
+    """The newest `count` messages of a conversation, or a few more, oldest first; whether there are others.
+
+    Raises ApiError.
+    """
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while len(found) < count:
+        path = f"/api/v1/conversations/{conversation_id}/messages"
+        page = api.get(path, order="desc", limit=min(count, _PAGE), cursor=cursor)
+        found += page["messages"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    return found[::-1], cursor is not None
+
+
+def show_message(api: Api, message: Mapping[str, Any]) -> None:
+    with st.chat_message(message["role"]):
+        if message["tool_calls"]:
+            for call in _calls_of(api, message):
+                show_call(call)
+        st.markdown(safe(message["content"]))
+        ended = {"failed": " · failed before its end", "cancelled": " · stopped"}.get(message["status"], "")
+        st.caption(f"{said_at(message['created_at'])}{ended}")
+
+
+def _calls_of(api: Api, message: Mapping[str, Any]) -> list[Call]:
+    """The calls of an answer, with the times that the run's steps tell."""
+    times = _latencies(api, message["run_id"]) if message["run_id"] else []
+    made = message["tool_calls"]
+    times = times if len(times) == len(made) else [None] * len(made)
+    return [
+        Call(call["tool"], call["args"], call["result"], call["error"], latency, is_over=True)
+        for call, latency in zip(made, times, strict=True)
+    ]
+
+
+def _latencies(api: Api, run_id: str) -> list[float | None]:
+    """Of each tool call of a run that is over; asked for once a tab."""
+    known: dict[str, list[float | None]] = st.session_state.setdefault("latencies", {})
+    if run_id not in known:
+        try:
+            steps = api.get(f"/api/v1/runs/{run_id}/steps")["steps"]
+        except ApiError:
+            return []
+        known[run_id] = [step["latency_ms"] for step in steps if step["kind"] == "tool"]
+    return known[run_id]
+
+
+def said_at(moment: str) -> str:
+    """A time as its reader's clock shows it."""
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    then = datetime.fromisoformat(moment).astimezone(zone)
+    today = datetime.now(zone).date() == then.date()
+    return f"{then:%H:%M}" if today else f"{then:%d %b %Y, %H:%M}"

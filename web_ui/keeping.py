@@ -1,0 +1,69 @@
+"""Logins on disk, each in a file that only the browser's own cookie opens."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+__all__ = ["Keeping"]
+
+_PURPOSE: Final = b"turnlog web login 1"
+_NONCE_BYTES: Final = 12
+_FORGOTTEN_AFTER: Final = 60 * 24 * 3600
+
+
+class Keeping:
+    """A folder of logins. The key of each is made of its id, which is kept in the browser alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder: Final = folder
+
+    def save(self, session_id: str, login: Mapping[str, Any]) -> None:
+        """Keep `login`, whole or not at all."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + _cipher(session_id).encrypt(nonce, json.dumps(login).encode(), _PURPOSE)
+        fresh = self._folder / f"{secrets.token_hex(8)}.new"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as writing:
+            writing.write(sealed)
+            writing.flush()
+            os.fsync(writing.fileno())
+        fresh.replace(self._path(session_id))
+
+    def load(self, session_id: str) -> dict[str, Any] | None:
+        try:
+            sealed = self._path(session_id).read_bytes()
+            opened = _cipher(session_id).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE)
+        except (OSError, InvalidTag, ValueError):
+            return None
+        return json.loads(opened)
+
+    def forget(self, session_id: str) -> None:
+        self._path(session_id).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove logins that were not renewed for longer than any lasts."""
+        oldest = time.time() - _FORGOTTEN_AFTER
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                with suppress(OSError):
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
+
+    def _path(self, session_id: str) -> Path:
+        return self._folder / sha256(session_id.encode()).hexdigest()
+
+
+def _cipher(session_id: str) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), 32, None, _PURPOSE).derive(session_id.encode()))

@@ -1,0 +1,181 @@
+"""Who has signed in: sessions of browsers, and the tokens that stand behind them."""
+
+import json
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from web_ui.api import Api, ApiError, NotSignedIn, message_of
+from web_ui.keeping import Keeping
+
+__all__ = ["COOKIE", "Login", "Logins", "Tokens", "local_tokens"]
+
+COOKIE: Final = "turnlog_session"
+_AUTH: Final = "/api/v1/auth"
+_EARLY_SECONDS: Final = 60
+_LOCAL_MINUTES: Final = 60
+_YEAR: Final = 365 * 24 * 3600
+_PATIENCE: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """An access token, until when it is good, and how to get the next one: None for the local user."""
+
+    access: str
+    until: float
+    refresh: str | None
+    refresh_seconds: int
+
+
+Renew = Callable[[Tokens], Tokens]
+
+
+class Login:
+    """One browser that is signed in. `user` is as the API tells it."""
+
+    def __init__(
+        self, user: dict[str, Any], tokens: Tokens, renew: Renew, keep: Callable[["Login"], None]
+    ) -> None:
+        self.user: Final = user
+        self.tokens = tokens
+        self._renew: Final = renew
+        self._keep: Final = keep
+        # A refresh token is good once: two tabs that used one at once would end the login.
+        self._renewing: Final = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.user.get("name") or self.user.get("email") or self.user["user_id"]
+
+    def bearer(self, refused: str | None = None) -> str:
+        """An access token other than `refused`. Raises ApiError, NotSignedIn."""
+        with self._renewing:
+            if self.tokens.access == refused or time.time() > self.tokens.until - _EARLY_SECONDS:
+                self.tokens = self._renew(self.tokens)
+                self._keep(self)
+            return self.tokens.access
+
+
+class Logins:
+    """All of this process; those of processes before it are found on disk by their cookie."""
+
+    def __init__(self, http: httpx2.Client, folder: Path, local: Callable[[], Tokens] | None) -> None:
+        self._http: Final = http
+        self._keeping: Final = Keeping(folder)
+        self._local: Final = local
+        self._open: Final = dict[str, Login]()
+        self._finding: Final = threading.Lock()
+        self._keeping.tidy()
+
+    @property
+    def has_local(self) -> bool:
+        return self._local is not None
+
+    def sign_in(self, email: str, password: str, address: str) -> tuple[str, Login]:
+        """A session of this account, and its id. Raises ApiError with words for the person."""
+        return self._begin(self._ask("login", address, email=email, password=password))
+
+    def register(self, email: str, password: str, name: str, address: str) -> tuple[str, Login]:
+        body = {"email": email, "password": password} | ({"name": name} if name else {})
+        self._ask("register", address, **body)
+        return self.sign_in(email, password, address)
+
+    def continue_as_local(self) -> tuple[str, Login]:
+        """A session of the one local user. Raises ApiError."""
+        if self._local is None:
+            raise ApiError("There is no local user here.", "no_local_user", HTTPStatus.FORBIDDEN)
+        tokens = self._local()
+        user = Api(self._http, lambda _: tokens.access).get(f"{_AUTH}/me")
+        return self._added(user, tokens)
+
+    def find(self, session_id: str | None) -> Login | None:
+        if not session_id:
+            return None
+        with self._finding:
+            found = self._open.get(session_id)
+            kept = None if found else self._keeping.load(session_id)
+            if kept is not None and (kept["refresh"] or self._local):
+                # The first request that needs an access token gets one.
+                tokens = Tokens("", 0, kept["refresh"], kept["refresh_seconds"])
+                found = self._open[session_id] = self._login(session_id, kept["user"], tokens)
+        return found
+
+    def sign_out(self, session_id: str) -> None:
+        login = self.find(session_id)
+        self._open.pop(session_id, None)
+        self._keeping.forget(session_id)
+        if login is not None and login.tokens.refresh is not None:
+            self._ask("logout", None, refresh_token=login.tokens.refresh)
+
+    def _begin(self, answer: dict[str, Any]) -> tuple[str, Login]:
+        return self._added(answer["user"], _tokens_of(answer))
+
+    def _added(self, user: dict[str, Any], tokens: Tokens) -> tuple[str, Login]:
+        session_id = secrets.token_urlsafe(32)
+        login = self._login(session_id, user, tokens)
+        self._save(session_id, login)
+        self._open[session_id] = login
+        return session_id, login
+
+    def _login(self, session_id: str, user: dict[str, Any], tokens: Tokens) -> Login:
+        def renew(old: Tokens) -> Tokens:
+            try:
+                return self._renewed(old)
+            except NotSignedIn:
+                self._open.pop(session_id, None)
+                self._keeping.forget(session_id)
+                raise
+
+        return Login(user, tokens, renew, lambda login: self._save(session_id, login))
+
+    def _save(self, session_id: str, login: Login) -> None:
+        tokens = login.tokens
+        kept = {"user": login.user, "refresh": tokens.refresh, "refresh_seconds": tokens.refresh_seconds}
+        self._keeping.save(session_id, kept)
+
+    def _renewed(self, old: Tokens) -> Tokens:
+        if old.refresh is None:
+            if self._local is None:
+                raise NotSignedIn
+            return self._local()
+        return _tokens_of(self._ask("refresh", None, refresh_token=old.refresh))
+
+    def _ask(self, path: str, address: str | None, **body: Any) -> dict[str, Any]:
+        # The API counts logins by address: by the browser's, not by ours.
+        headers = {"X-Forwarded-For": address} if address else {}
+        try:
+            response = self._http.post(f"{_AUTH}/{path}", json=body, headers=headers)
+        except httpx2.TransportError as error:
+            raise ApiError("Turnlog's server does not answer. Is it running?") from error
+        if response.status_code == HTTPStatus.UNAUTHORIZED and path == "refresh":
+            raise NotSignedIn
+        if not response.is_success:
+            raise ApiError(*message_of(response), response.status_code)
+        return json.loads(response.content)
+
+
+def _tokens_of(answer: dict[str, Any]) -> Tokens:
+    until = time.time() + answer["expires_in"]
+    return Tokens(answer["access_token"], until, answer["refresh_token"], answer["refresh_expires_in"])
+
+
+def local_tokens(command: Sequence[str]) -> Callable[[], Tokens]:
+    """A maker of the local user's tokens: a program that prints one good for an hour."""
+
+    def make() -> Tokens:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=True)  # noqa: S603
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ApiError("No token could be made for the local user.") from error
+        return Tokens(done.stdout.strip(), time.time() + _LOCAL_MINUTES * 60, None, _YEAR)
+
+    return make

@@ -1,0 +1,221 @@
+"""A turn as it happens: a thread follows its log to the end, and the page looks at what came of it so far."""
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any, Final, Literal
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx2
+
+from web_ui.api import Api, ApiError, message_of
+from web_ui.frames import frames_of
+
+__all__ = ["Call", "Question", "State", "Turn"]
+
+_TRIES: Final = 30
+_PAUSE: Final = 1.0
+_AWAY: Final = frozenset({502, 503, 504})
+_UNWATCHED_SECONDS: Final = 120
+Outcome = Literal["completed", "cancelled", "failed", "refused", "left"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool, under way or over."""
+
+    name: str
+    arguments: Any
+    result: Any = None
+    error: str | None = None
+    latency_ms: float | None = None
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A call that waits for a decision."""
+
+    step_id: str
+    seq: int
+    name: str
+    arguments: Any
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What there is of a turn. `outcome` is None while it goes on; `refused`: the server did not take it."""
+
+    version: int = 0
+    run_id: str | None = None
+    conversation_id: str | None = None
+    text: str = ""
+    calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
+    questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    outcome: Outcome | None = None
+    error: str | None = None
+    code: str = ""
+
+
+class Turn:
+    """One turn of `user`. What is asked for is sent as often as it takes, and is one turn all the same."""
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        user_id: str = "",
+        body: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        self.body: Final = dict(body or {})
+        self.key: Final = key or uuid4().hex
+        self.began: Final = time.monotonic()
+        self._api: Final = api
+        self._path: Final = f"/api/{quote(user_id, safe='')}/chat"
+        self._state = State(run_id=run_id, conversation_id=self.body.get("conversation_id"))
+        self._changed: Final = threading.Condition()
+        self._last = 0
+        self._left = _TRIES
+        self._looked_at = time.monotonic()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    @property
+    def message(self) -> str | None:
+        """What the person said, where the turn was begun here."""
+        return self.body.get("message")
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def wait(self, seen: int, timeout: float) -> State:
+        """The state once it is newer than the version `seen`, or after so many seconds."""
+        self._looked_at = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._state.version > seen, timeout)
+            return self._state
+
+    def cancel(self) -> None:
+        """Stop it. Raises ApiError."""
+        if self._state.run_id is not None:
+            self._api.post(f"/api/v1/runs/{self._state.run_id}/cancel")
+
+    def decide(self, question: Question, decision: Mapping[str, Any]) -> None:
+        """Let it go on, unless that was decided elsewhere. Raises ApiError."""
+        body = {"step_id": question.step_id, "seq": question.seq, **decision}
+        try:
+            self._api.post(f"/api/v1/runs/{self._state.run_id}/approvals", body)
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+        rest = {step: each for step, each in self._state.questions.items() if step != question.step_id}
+        self._update(questions=rest)
+
+    def _follow(self) -> None:
+        try:
+            while self._state.outcome is None:
+                self._listen()
+        except ApiError as error:
+            self._update(outcome="refused", error=str(error), code=error.code)
+        except ValueError:
+            self._update(outcome="refused", error="The server's answer could not be read.")
+
+    def _listen(self) -> None:
+        """Follow over one connection, and wait a little after one that broke."""
+        try:
+            with self._request() as response:
+                if self._may_read(response):
+                    self._read(response)
+        except httpx2.TransportError as error:
+            if self._left == 0:
+                raise ApiError("Turnlog's server does not answer. Is it running?") from error
+        if self._state.outcome is None:
+            self._left -= 1
+            time.sleep(_PAUSE)
+
+    def _request(self) -> AbstractContextManager[httpx2.Response]:
+        headers = {"Accept": "text/event-stream", "Idempotency-Key": self.key}
+        if self._state.run_id is None:
+            return self._api.stream("POST", self._path, json=self.body, headers=headers)
+        path = f"/api/v1/runs/{self._state.run_id}/events"
+        return self._api.stream("GET", path, params={"after": self._last}, headers=headers)
+
+    def _may_read(self, response: httpx2.Response) -> bool:
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            # It was over before.
+            self._update(outcome="completed")
+            return False
+        if response.is_success:
+            return True
+        message, code = message_of(response)
+        if response.status_code in _AWAY and not code and self._left:
+            return False
+        raise ApiError(message, code, response.status_code)
+
+    def _read(self, response: httpx2.Response) -> None:
+        ids = response.headers
+        self._update(
+            run_id=ids["X-Run-ID"],
+            conversation_id=ids.get("X-Conversation-ID", self._state.conversation_id),
+        )
+        for frame in frames_of(response.iter_lines()):
+            self._left = _TRIES
+            self._last = frame.get("seq", self._last)
+            self._take(frame)
+            if self._state.outcome is None and time.monotonic() - self._looked_at > _UNWATCHED_SECONDS:
+                self._update(outcome="left")
+            if self._state.outcome is not None:
+                return
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        state = self._state
+        match frame["type"], frame.get("kind"):
+            case "start", _:
+                self._update(conversation_id=frame["conversation_id"])
+            case "token", _:
+                self._update(text=state.text + frame["content"])
+            case "attempt", _:
+                over = {step: call for step, call in state.calls.items() if call.is_over}
+                self._update(text=frame["content"], calls=over, questions={})
+            case "trace_start", "tool":
+                call = Call(frame["name"], frame["arguments"])
+                self._update(calls={**state.calls, frame["step_id"]: call})
+            case "trace_end", "tool":
+                self._update(calls={**state.calls, frame["step_id"]: _ended(frame, state.calls)})
+            case "approval", _:
+                names = ("step_id", "seq", "name", "arguments", "reason")
+                question = Question(**{name: frame[name] for name in names})
+                self._update(questions={**state.questions, question.step_id: question})
+            case "trace_update", _:
+                rest = {step: each for step, each in state.questions.items() if step != frame["step_id"]}
+                self._update(questions=rest)
+            case "done", _:
+                self._update(outcome=frame["status"], questions={})
+            case "error", _:
+                self._update(outcome="failed", error=frame["message"], code=frame["code"], questions={})
+            case _:
+                pass
+
+    def _update(self, **changes: Any) -> None:
+        with self._changed:
+            self._state = replace(self._state, version=self._state.version + 1, **changes)
+            self._changed.notify_all()
+
+
+def _ended(frame: Mapping[str, Any], calls: Mapping[str, Call]) -> Call:
+    begun = calls.get(frame["step_id"])
+    return Call(
+        name=frame["name"],
+        arguments=frame.get("arguments", begun.arguments if begun else None),
+        result=frame.get("result"),
+        error=frame.get("error"),
+        latency_ms=frame.get("latency_ms"),
+        is_over=True,
+    )
