@@ -78,6 +78,7 @@ _LIMITED: Final = (
     usage_routes.router,
     *CONVERSATIONS,
     conversation_routes.router,
+    branch_routes.deletions,
     server_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.

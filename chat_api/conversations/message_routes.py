@@ -39,14 +39,25 @@ async def list_messages(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str, Query(pattern=r"^\d{1,9}$", description="`next_cursor` of the page before")]
     | None = None,
+    leaf: Annotated[
+        UUID | Literal["newest"] | None,
+        Query(description="Only this message and those that it follows: one way through the branches"),
+    ] = None,
 ) -> MessagePage:
     """The messages of one's own conversation, oldest first unless told otherwise."""
     after = None if cursor is None else int(cursor)
     found, more = await service.list_messages(
-        db, caller.owner, conversation_id, after=after, limit=limit, role=role, newest_first=order == "desc"
+        db,
+        caller.owner,
+        conversation_id,
+        after=after,
+        limit=limit,
+        role=role,
+        newest_first=order == "desc",
+        leaf=leaf,
     )
     return MessagePage(
-        messages=[MessageOut.of(message) for message in found],
+        messages=[MessageOut.of(message, links) for message, links in found],
         next_cursor=None if more is None else str(more),
     )
 
@@ -54,7 +65,7 @@ async def list_messages(
 @router.get(_ONE)
 async def get_message(caller: Caller, db: Database, conversation_id: UUID, message_id: UUID) -> MessageOut:
     """One message."""
-    return MessageOut.of(await service.find_message(db, caller.owner, conversation_id, message_id))
+    return MessageOut.of(*await service.find_message(db, caller.owner, conversation_id, message_id))
 
 
 @router.put(f"{_ONE}/feedback")
@@ -63,7 +74,7 @@ async def rate(
 ) -> MessageOut:
     """Say what one thinks of an answer, in place of what one has said before."""
     await feedback.rate(db, caller.owner, conversation_id, message_id, body.rating, body.comment)
-    return MessageOut.of(await service.find_message(db, caller.owner, conversation_id, message_id))
+    return MessageOut.of(*await service.find_message(db, caller.owner, conversation_id, message_id))
 
 
 @router.delete(f"{_ONE}/feedback")

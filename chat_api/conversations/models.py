@@ -81,7 +81,7 @@ class Message(Table, table=True):
         CheckConstraint("status IN ('completed', 'failed', 'cancelled')", name="messages_status"),
         CheckConstraint("parent_position < position", name="messages_parent"),
         CheckConstraint("rating IN (-1, 1)", name="messages_rating"),
-        Index("messages_conversation", "conversation_id"),
+        Index("messages_conversation", "conversation_id", "parent_position"),
         Index("messages_rated", "user_id", "id", postgresql_where=text("rating IS NOT NULL")),
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
+from chat_api.conversations.branches import Links
 from chat_api.conversations.conversation_schemas import Text
 from chat_api.conversations.feedback import RATINGS, Rating
 from chat_api.conversations.models import Message
@@ -37,13 +38,17 @@ class MessageOut(BaseModel):
     created_at: datetime
     rating: Rating | None = Field(default=None, description="What its user thinks of it")
     comment: str | None = None
+    parent_id: UUID | None = Field(description="The message that it follows")
+    siblings: list[UUID] = Field(description="What follows the same, itself among them, the oldest first")
 
     @classmethod
-    def of(cls, message: Message) -> Self:
+    def of(cls, message: Message, links: Links) -> Self:
         return cls(
             **message.model_dump(include=_AS_THEY_ARE),
             tool_calls=[ToolCall.model_validate(call) for call in message.tool_calls],
             rating=None if message.rating is None else RATINGS[message.rating],
+            parent_id=links.parent_id,
+            siblings=links.siblings,
         )
 
 

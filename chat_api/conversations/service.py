@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from chat_api.conversations.branches import Leaf, Links, links_of, path_to
 from chat_api.conversations.errors import MessageNotFound
 from chat_api.conversations.models import Conversation, Message
 from kit.errors import Problem
@@ -31,10 +32,12 @@ async def list_messages(
     limit: int,
     role: str | None = None,
     newest_first: bool = False,
-) -> tuple[list[Message], int | None]:
+    leaf: Leaf | None = None,
+) -> tuple[list[tuple[Message, Links]], int | None]:
     """A page of messages behind position `after` in that order, and the position to go on from.
 
-    Raises ConversationNotFound for an id that is unknown or somebody else's.
+    `leaf`: only that message and what it follows. Raises ConversationNotFound for an id that is unknown or
+    somebody else's, MessageNotFound for that of a leaf.
     """
     position = col(Message.position)
     page = (
@@ -52,19 +55,26 @@ async def list_messages(
     if role is not None:
         page = page.where(col(Message.role) == role)
     async with db() as session:
-        await get_owned(session, user_id, conversation_id)
+        conversation = await get_owned(session, user_id, conversation_id)
+        if leaf is not None and (conversation.branched or leaf != "newest"):
+            page = page.where(position.in_(await path_to(session, conversation, leaf)))
         found = list(await session.scalars(page))
-    return found[:limit], found[limit - 1].position if len(found) > limit else None
+        links = await links_of(session, conversation, [message.id for message in found])
+    more = found[limit - 1].position if len(found) > limit else None
+    return [(message, links[message.id]) for message in found[:limit]], more
 
 
-async def find_message(db: Db, user_id: UUID, conversation_id: UUID, message_id: UUID) -> Message:
+async def find_message(
+    db: Db, user_id: UUID, conversation_id: UUID, message_id: UUID
+) -> tuple[Message, Links]:
     """A message of one's own conversation. Raises ConversationNotFound, MessageNotFound."""
     async with db() as session:
-        await get_owned(session, user_id, conversation_id)
+        conversation = await get_owned(session, user_id, conversation_id)
         message = await session.get(Message, message_id)
-    if message is None or message.conversation_id != conversation_id or message.deleted_at is not None:
-        raise MessageNotFound
-    return message
+        if message is None or message.conversation_id != conversation_id or message.deleted_at is not None:
+            raise MessageNotFound
+        links = await links_of(session, conversation, [message_id])
+    return message, links[message_id]
 
 
 async def get_owned(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> Conversation:

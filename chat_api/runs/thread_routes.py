@@ -77,7 +77,7 @@ async def get_thread(caller: Caller, worker: Working, agent_id: AgentFilter, thr
     found, more = await list_messages(db, caller.owner, thread_id, after=None, limit=_MOST_MESSAGES)
     return Thread(
         **ThreadOut.of(row).model_dump(),
-        messages=[MessageOut.of(message) for message in found],
+        messages=[MessageOut.of(message, links) for message, links in found],
         next_cursor=None if more is None else str(more),
     )
 

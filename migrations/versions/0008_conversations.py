@@ -90,6 +90,8 @@ def _extend_messages() -> None:
     op.add_column("messages", sa.Column("comment", sa.Text(), nullable=True))
     op.create_check_constraint("messages_parent", "messages", "parent_position < position")
     op.create_check_constraint("messages_rating", "messages", "rating IN (-1, 1)")
+    op.drop_index("messages_conversation")
+    op.create_index("messages_conversation", "messages", ["conversation_id", "parent_position"])
     # This writes the table anew, without what the update above has left.
     op.add_column("messages", sa.Column("search", TSVECTOR(), sa.Computed(_SEARCHED, persisted=True)))
     op.create_index("messages_search", "messages", ["search"], postgresql_using="gin")

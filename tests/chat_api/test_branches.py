@@ -13,9 +13,33 @@ def test_an_edited_message_is_answered_without_what_followed_it(alice: Person, m
     before = alice.messages(conversation)
     assert turn(alice, conversation, before[2]["id"], "edit", message="2")["response"] == "To 2."
     assert said_to(model) == ["One", "To One.", "2"]
-    assert alice.messages(conversation)[:6] == before
     alice.say("Four", conversation)
     assert said_to(model) == ["One", "To One.", "2", "To 2.", "Four"]
+    after = alice.messages(conversation)
+    assert [message["id"] for message in after[:6]] == [message["id"] for message in before]
+    beside = [before[2]["id"], after[6]["id"]]
+    assert [message["siblings"] for message in (after[2], after[6])] == [beside, beside]
+
+
+def ways(person: Person, conversation: str, leaf: str, **more: Any) -> list[str]:
+    path = f"/api/v1/conversations/{conversation}/messages"
+    found = person.http.get(path, params={"leaf": leaf, **more}).json()["messages"]
+    return [message["content"] for message in found]
+
+
+def test_one_way_through_the_branches_can_be_read(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One", "Two", "Three")
+    messages = alice.messages(conversation)
+    assert ways(alice, conversation, "newest") == [message["content"] for message in messages]
+    turn(alice, conversation, messages[3]["id"], "regenerate")
+    assert ways(alice, conversation, "newest") == ["One", "To One.", "Two", "To Two."]
+    assert ways(alice, conversation, messages[4]["id"]) == ["One", "To One.", "Two", "To Two.", "Three"]
+    assert ways(alice, conversation, "newest", order="desc", limit=2) == ["To Two.", "Two"]
+    assert ways(alice, conversation, "newest", role="user") == ["One", "Two"]
+    other = talk(alice, model, "Other")
+    path = f"/api/v1/conversations/{other}/messages"
+    refused = alice.http.get(path, params={"leaf": messages[0]["id"]})
+    assert refused.json()["error"]["code"] == "message_not_found"
 
 
 def test_the_first_message_can_be_edited(alice: Person, model: ModelServer) -> None:

@@ -1,0 +1,144 @@
+"""What is deleted of a conversation is nowhere any more, and what follows it stays."""
+
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+
+from tests.chat_api.branches import echo, said_to, talk, turn
+from tests.chat_api.replica import Gate, in_thread
+from tests.model_server import ModelServer, call, calls, say, stream
+from tests.servers import Person
+
+TABLES = """
+    SELECT quote_ident(table_name) FROM information_schema.tables
+    WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+"""
+
+
+def places_of(url: str, word: str) -> set[str]:
+    """The tables that have the word anywhere."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        tables = [name for (name,) in connection.execute(TABLES)]
+        return {
+            name
+            for name in tables
+            if connection.execute(
+                f"SELECT FROM {name} AS row WHERE row::text ILIKE %s LIMIT 1".encode(), [f"%{word}%"]
+            ).fetchone()
+            is not None
+        }
+
+
+def delete(person: Person, conversation: str, message_id: str, scope: str = "message") -> httpx2.Response:
+    path = f"/api/v1/conversations/{conversation}/messages/{message_id}"
+    return person.http.delete(path, params={"scope": scope})
+
+
+def test_a_turn_that_is_deleted_is_nowhere_any_more(
+    alice: Person, model: ModelServer, api_database: str
+) -> None:
+    said = "Xylophones are quiet"
+    model.answers(call("add_todo", title="Tune the marimbaphone"), stream("Done, ", "glockenspiel."))
+    headers = {"Idempotency-Key": f"key-of-{alice.name}"}
+    http = alice.http.post(f"/api/{alice.name}/chat", json={"message": said, "stream": True}, headers=headers)
+    assert "glockenspiel" in http.text.replace('"', "")
+    conversation = http.headers["X-Conversation-ID"]
+    words = ["xylophones", "marimbaphone", "glockenspiel"]
+    assert places_of(api_database, "xylophones") == {"conversations", "messages"}
+    assert places_of(api_database, "marimbaphone") >= {"messages", "events", "tool_effects", "todos"}
+    assert places_of(api_database, "glockenspiel") == {"messages", "events"}
+    asked, _ = alice.messages(conversation)
+    assert delete(alice, conversation, asked["id"], "turn").status_code == 200
+    # The todo is the user's, who may delete it.
+    assert [places_of(api_database, word) for word in words] == [set(), {"todos"}, set()]
+    assert alice.messages(conversation) == []
+    again = alice.http.post(f"/api/{alice.name}/chat", json={"message": said}, headers=headers)
+    assert again.json()["error"]["code"] == "idempotency_key_reused"
+    assert delete(alice, conversation, asked["id"], "turn").json()["error"]["code"] == "message_not_found"
+
+
+def test_models_are_not_told_of_what_is_deleted(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One", "Two", "Three", "Four")
+    messages = alice.messages(conversation)
+    delete(alice, conversation, messages[3]["id"], "turn")
+    alice.say("Five", conversation)
+    rest = ["Three", "To Three.", "Four", "To Four.", "Five"]
+    assert said_to(model) == ["One", "To One.", *rest]
+    delete(alice, conversation, messages[0]["id"])
+    delete(alice, conversation, messages[5]["id"])
+    alice.say("Six", conversation)
+    gone = ["(This message was deleted.)", "To One.", "Three", "(There was no answer.)"]
+    assert said_to(model) == [*gone, *rest[2:], "To Five.", "Six"]
+
+
+def test_a_branch_goes_through_what_is_deleted(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One", "Two", "Three")
+    messages = alice.messages(conversation)
+    turn(alice, conversation, messages[4]["id"], "edit", message="3")
+    delete(alice, conversation, messages[2]["id"], "turn")
+    alice.say("Four", conversation)
+    assert said_to(model) == ["One", "To One.", "3", "To 3.", "Four"]
+    shown = alice.messages(conversation)
+    assert shown[2]["parent_id"] == messages[3]["id"]
+
+
+def test_all_answers_go_with_a_turn(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One")
+    asked, answer = alice.messages(conversation)
+    model.script = lambda _: say("Another.")
+    turn(alice, conversation, answer["id"], "regenerate")
+    delete(alice, conversation, answer["id"], "turn")
+    assert alice.messages(conversation) == []
+    model.script = echo
+    alice.say("Two", conversation)
+    assert said_to(model) == ["Two"]
+    for how in ("edit", "regenerate"):
+        path = f"/api/v1/conversations/{conversation}/messages/{asked['id']}/{how}"
+        refused = alice.http.post(path, json={"message": "1"} if how == "edit" else {})
+        assert refused.json()["error"]["code"] == "message_not_found"
+
+
+def test_what_is_being_answered_cannot_be_deleted(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One")
+    asked, answer = alice.messages(conversation)
+    gate = Gate()
+    model.answers(gate.before(say("Two.")))
+    with in_thread(lambda: turn(alice, conversation, answer["id"], "regenerate")) as taken:
+        gate.wait()
+        assert delete(alice, conversation, asked["id"]).json()["error"]["code"] == "conversation_busy"
+        assert delete(alice, conversation, answer["id"], "turn").status_code == 409
+        assert delete(alice, conversation, answer["id"]).status_code == 200
+        gate.open()
+        assert taken.result()["response"] == "Two."
+    assert delete(alice, conversation, asked["id"]).status_code == 200
+
+
+@pytest.mark.parametrize("named", ["by its user", None])
+def test_a_title_goes_with_the_message_that_it_was_made_of(
+    alice: Person, model: ModelServer, named: str | None
+) -> None:
+    conversation = talk(alice, model, "One", "Two")
+    path = f"/api/v1/conversations/{conversation}"
+    if named:
+        alice.http.patch(path, json={"title": named})
+    messages = alice.messages(conversation)
+    delete(alice, conversation, messages[2]["id"])
+    assert alice.http.get(path).json()["title"] == (named or "One")
+    delete(alice, conversation, messages[0]["id"])
+    assert alice.http.get(path).json()["title"] == named
+
+
+def test_why_a_turn_failed_goes_with_its_answer(alice: Person, model: ModelServer) -> None:
+    model.answers(calls(("add_todo", {"title": "Cello"})), stream("Some wor", then="error"))
+    assert alice.post("One").status_code == 502
+    conversation = alice.http.get("/api/v1/conversations").json()["conversations"][0]["conversation_id"]
+    _, answer = alice.messages(conversation)
+    before: dict[str, Any] = alice.http.get(f"/api/v1/runs/{answer['run_id']}").json()["error"]
+    assert delete(alice, conversation, answer["id"]).status_code == 200
+    after = alice.http.get(f"/api/v1/runs/{answer['run_id']}").json()["error"]
+    assert after == before | {"message": "The message was deleted."}
+    events = alice.http.get(f"/api/v1/runs/{answer['run_id']}/events").json()["events"]
+    assert [event["type"] for event in events] == ["run.started", "run.failed"]
+    assert "Cello" not in str(events)
