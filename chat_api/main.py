@@ -27,9 +27,13 @@ from chat_api.errors import ErrorEnvelope, answer_errors, answer_to
 from chat_api.health import router as health_router
 from chat_api.middleware import Answers, BodyLimit
 from chat_api.openapi import TAGS, DescribedApi
+from chat_api.providers import model_routes
+from chat_api.providers import routes as provider_routes
 from chat_api.providers.catalogue import open_catalogue
+from chat_api.providers.choosing import Providers
 from chat_api.providers.local import LocalModel, as_provider
-from chat_api.providers.service import Providers, configured
+from chat_api.providers.models import CHANGED as PROVIDERS
+from chat_api.providers.opening import providers_of
 from chat_api.runs import (
     agent_metrics_routes,
     branch_routes,
@@ -80,9 +84,15 @@ _LIMITED: Final = (
     conversation_routes.router,
     branch_routes.deletions,
     server_routes.router,
+    provider_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
-_RESOURCES: Final = (tool_routes.router, *agent_routes.ROUTERS, agent_metrics_routes.router)
+_RESOURCES: Final = (
+    tool_routes.router,
+    model_routes.router,
+    *agent_routes.ROUTERS,
+    agent_metrics_routes.router,
+)
 
 
 class State(TypedDict):
@@ -193,13 +203,13 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     mcp = http_app(server, settings, Bearer(guard, address, limit_from(settings, db)))
     await stack.enter_async_context(server.session_manager.run())
     others = _others(settings, db, stack)
-    found = configured(settings, as_provider(local) if local else None)
-    providers = Providers(found, named=settings.default_provider is not None)
+    catalogue = await stack.enter_async_context(open_catalogue(settings.provider_timeout, others.sealer))
+    providers = providers_of(settings, catalogue, db, as_provider(local) if local else None)
     limits = _limits(settings, db)
     deps = TurnDeps(
         db=db,
         providers=providers,
-        catalogue=await stack.enter_async_context(open_catalogue(settings.provider_timeout)),
+        catalogue=catalogue,
         tools=await _bridge(settings, server, guard, others, stack),
         delegation=Delegation(access.keys, settings.mcp_audience),
         timezone=settings.timezone,
@@ -267,11 +277,14 @@ async def _open_worker(
     async def listening() -> None:
         await worker.listening()
         access.look_soon()
+        providers.expire()
 
-    heard = {CHANNEL: worker.heard, ACCESS: access.heard}
+    providers = deps.providers
+    heard = {CHANNEL: worker.heard, ACCESS: access.heard, PROVIDERS: providers.heard}
     listen = partial(listen_forever, url, heard, listening=listening, name=str(worker.id))
     stop = partial(stop_disabled_forever, worker, access)
-    await stack.enter_async_context(worker.running(listen, stop, *access.jobs))
+    watch = partial(providers.watch_forever, settings.provider_check_every)
+    await stack.enter_async_context(worker.running(listen, stop, watch, *access.jobs))
     return worker
 
 

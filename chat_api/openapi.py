@@ -13,6 +13,8 @@ TAGS: Final = [
     {"name": "runs", "description": "What became of turns: their logs, streams, steps and approvals."},
     {"name": "conversations", "description": "What was said."},
     {"name": "agents", "description": "Assistants with a prompt, tools and rules of one's own."},
+    {"name": "models", "description": "Which models there are, and whether their providers answer."},
+    {"name": "providers", "description": "Providers of one's own: any server that models answer at."},
     {"name": "tools", "description": "What assistants can call, and the tools that admins add."},
     {"name": "mcp servers", "description": "Other MCP servers, whose tools assistants can call."},
     {"name": "auth", "description": "Accounts: registering, logging in and out, one's own data."},
@@ -42,7 +44,7 @@ _ENVELOPE: Final = {"application/json": {"schema": {"$ref": "#/components/schema
 
 def _frame(*types: str) -> dict[str, Any]:
     """What all frames of a stream have; `types` are those that are not in every stream."""
-    everywhere = ("token", "attempt", "approval", "done", "error", "heartbeat")
+    everywhere = ("token", "attempt", "fallback", "approval", "done", "error", "heartbeat")
     return {
         "type": "object",
         "required": ["type", "timestamp"],
@@ -96,7 +98,7 @@ _BODIES: Final[dict[str, Any]] = {
     "ChatRequest": {"message": "What is 17% of 2340?", "stream": False},
     "AgentChatRequest": {"message": "What did I ask?", "conversation_id": _EXAMPLE_ID, "stream": True},
     "Edit": {"message": "What is 19% of 2340?", "if_busy": "interrupt"},
-    "Regeneration": {"options": {"temperature": 0.2}},
+    "Regeneration": {"temperature": 0.2},
     "Approval": {"step_id": "1.1", "decision": "reject", "reason": "Ask me again tomorrow."},
     "NewAgent": _LIBRARIAN,
     "AgentChange": {"system_prompt": "You know every book.", "approvals": {"not_read_only": True}},
@@ -119,6 +121,14 @@ _BODIES: Final[dict[str, Any]] = {
         "auth": "bearer",
         "secret": "a token of that server",
     },
+    "NewProvider": {
+        "name": "work",
+        "base_url": "https://models.example.com/v1",
+        "api_key": "the key of that server",
+        "model": "a-large-one",
+    },
+    "ProviderChange": {"model": "a-small-one", "priority": 10},
+    "ConnectRequest": {"provider": "ollama", "endpoint": "http://localhost:11434", "api_key": None},
     "ServerChange": {"enabled": False, "timeout_seconds": 10},
     "NewAccount": {**_SIGN_IN, "name": "Alice"},
     "Credentials": _SIGN_IN,

@@ -46,6 +46,20 @@ class Settings(LimitSettings, McpSettings):
         le=131_072,
         description="Tokens that an agent may let one answer of its model take at most",
     )
+    provider_first_token_timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds that a model may take to begin its answer; unset: as long as it may be silent",
+    )
+    provider_fallback: bool = Field(
+        default=True,
+        description="Whether the next provider is asked where one fails before it has said anything",
+    )
+    provider_check_every: float = Field(
+        default=60,
+        ge=0,
+        description="Seconds after which it is looked anew whether the providers are there; 0: never",
+    )
     max_rounds: int = Field(default=10, ge=1, le=100, description="Model calls that one turn may take")
     max_attempts: int = Field(
         default=5, ge=1, le=100, description="How often a turn is begun before it fails, where servers crash"

@@ -158,6 +158,8 @@ class _Shown:
                 self._calls[frame["step_id"]] = frame
             case "tool_result":
                 out.print(_call_line(self._calls.get(frame["step_id"], {}) | frame))
+            case "fallback":
+                words.print(_fallback_line(frame), style="yellow", markup=False)
             case "approval":
                 self._waiting.stop()
                 self._live.stop()
@@ -174,6 +176,12 @@ class _Shown:
             self._waiting.stop()
             self._live.start()
             self._live.update(Markdown(text))
+
+
+def _fallback_line(frame: dict[str, Any]) -> str:
+    """Who is asked for whom, and why, on one line."""
+    names = [" ".join(filter(None, (frame[end]["provider"], frame[end]["model"]))) for end in ("from", "to")]
+    return f"Instead of {names[0]}, {names[1]} is asked. {frame['reason']}"
 
 
 def _call_line(call: dict[str, Any]) -> Text:

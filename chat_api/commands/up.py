@@ -12,10 +12,15 @@ from chat_api.commands.console import command, words
 from chat_api.commands.credentials import database_url
 from chat_api.commands.model import fetch_model, present_model
 from chat_api.commands.serve import listen, run_api
+<<<<<<< HEAD
 from chat_api.commands.web import page_beside
+=======
+from chat_api.providers.catalogue import open_catalogue
+>>>>>>> b8fa258 (wip)
 from chat_api.providers.errors import NoProvider, ProviderUnreachable
 from chat_api.providers.local import LocalModel, run_local_model
-from chat_api.providers.service import ChosenModel, Providers, configured
+from chat_api.providers.opening import providers_of
+from chat_api.providers.provider import ChosenModel
 from chat_api.settings import Settings
 from kit.errors import SetupError
 from kit.settings import load
@@ -69,7 +74,8 @@ async def _answering(settings: Settings) -> ChosenModel | None:
     if settings.default_provider == "local":
         return None
     try:
-        return await Providers(configured(settings), named=settings.default_provider is not None).choose()
+        async with open_catalogue(settings.provider_timeout) as catalogue:
+            return await providers_of(settings, catalogue).choose()
     except (NoProvider, ProviderUnreachable):
         return None
 

@@ -81,6 +81,11 @@ class Answer:
         self._usage: dict[str, Any] = {}
         self._size = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of it is there: text, or a call."""
+        return self._size > 0
+
     def add(self, data: bytes) -> str:
         """Take a chunk of a stream; return its text. Raises BrokenOff too."""
         body = _decode(data.decode())

@@ -1,41 +1,60 @@
 """The models that were chosen, ready to be asked."""
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import httpx2
-
 from chat_api.providers.chat_model import ChatModel
 from chat_api.providers.completions import CompletionClient
-from chat_api.providers.service import ChosenModel
+from chat_api.providers.keys import Keys
+from chat_api.providers.outlets import Network, Outlets, open_outlets
+from chat_api.providers.provider import ChosenModel
+from kit.sealing import Sealer
 
 __all__ = ["Catalogue", "open_catalogue"]
 
-_CONNECT_TIMEOUT: Final = 5.0
+_MOST: Final = 2_000
 
 
 class Catalogue:
-    """Models over one pool of connections."""
+    """Models over the connections of `outlets`, asked with `keys`."""
 
-    def __init__(self, http: httpx2.AsyncClient, timeout_seconds: float) -> None:
-        self._http = http
-        self._silence = timeout_seconds
-        self._models: dict[ChosenModel, ChatModel] = {}
+    def __init__(self, outlets: Outlets, keys: Keys, timeout_seconds: float) -> None:
+        self.outlets: Final = outlets
+        self.keys: Final = keys
+        self._silence: Final = timeout_seconds
+        self._models: Final[OrderedDict[ChosenModel, ChatModel]] = OrderedDict()
 
     def model(self, chosen: ChosenModel) -> ChatModel:
-        if chosen not in self._models:
-            client = CompletionClient(
-                self._http, chosen.provider.base_url, chosen.provider.api_key, self._silence
-            )
-            self._models[chosen] = ChatModel(chosen.name, client)
-        return self._models[chosen]
+        """Raises KeyLost."""
+        model = self._models.get(chosen)
+        if model is None:
+            model = self._models[chosen] = self._made(chosen)
+            if len(self._models) > _MOST:
+                self._models.popitem(last=False)
+        return model
+
+    def _made(self, chosen: ChosenModel) -> ChatModel:
+        provider = chosen.provider
+        client = CompletionClient(
+            self.outlets.of(provider),
+            provider.base_url,
+            self.keys.of(provider),
+            provider.silence or self._silence,
+            provider.first_token,
+            provider.retries,
+        )
+        return ChatModel(chosen.name, client)
 
 
 @asynccontextmanager
-async def open_catalogue(timeout_seconds: float) -> AsyncGenerator[Catalogue]:
-    """Yield a catalogue whose models are given up on when they are silent for `timeout_seconds`."""
-    timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT)
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
-    async with httpx2.AsyncClient(timeout=timeout, limits=limits, trust_env=False) as http:
-        yield Catalogue(http, timeout_seconds)
+async def open_catalogue(
+    timeout_seconds: float, sealer: Sealer | None = None, network: Network | None = None
+) -> AsyncGenerator[Catalogue]:
+    """Yield a catalogue whose models are given up on when they are silent for `timeout_seconds`.
+
+    `sealer` opens the keys of configured providers, `network` is how these are reached.
+    """
+    async with open_outlets(network) as outlets:
+        yield Catalogue(outlets, Keys(sealer), timeout_seconds)

@@ -8,6 +8,7 @@ from agents.models.chatcmpl_converter import Converter
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
 from chat_api.providers.completions import Completion, CompletionClient, FunctionCall
+from chat_api.providers.taste import Taste
 from chat_api.providers.tool_calls import NOT_JSON
 
 __all__ = ["NOT_JSON", "ChatModel", "model_response"]
@@ -21,6 +22,7 @@ class ChatModel:
     def __init__(self, name: str, client: CompletionClient) -> None:
         self.name: Final = name
         self._client: Final = client
+        self._taste: Final = Taste()
 
     async def reply(
         self,
@@ -40,7 +42,7 @@ class ChatModel:
         body: dict[str, Any] = {"model": self.name, "messages": messages, **_options(settings)}
         if tools:
             body["tools"] = [_tool(tool) for tool in tools]
-        return await self._client.complete(body, on_text)
+        return await self._client.complete(body, on_text, self._taste)
 
 
 def _options(settings: ModelSettings) -> dict[str, Any]:

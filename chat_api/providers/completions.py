@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
 
 import httpx2
@@ -11,19 +11,19 @@ import httpx2
 from chat_api.providers.answers import BROKEN, Answer, BrokenOff, Completion, FunctionCall
 from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
 from chat_api.providers.stream import LONGEST, Lines, TooLong
+from chat_api.providers.taste import Taste
 
 __all__ = ["Completion", "CompletionClient", "FunctionCall"]
 
-_TRIES: Final = 2
 _PAUSE_SECONDS: Final = 0.5
 _CALL_SILENCES: Final = 10
 _TIMER_STEP: Final = 0.02
 _LAST_BYTES_SECONDS: Final = 0.25
 _PASSING: Final = frozenset({429, 502, 503})
 _BROKEN_CONNECTION: Final = (httpx2.NetworkError, httpx2.RemoteProtocolError)
-_STREAM: Final = {"stream": True}
-_COUNTED: Final = {"stream_options": {"include_usage": True}}
 _NOT_UNDERSTOOD: Final = frozenset({400, 422})
+_LARGEST_REFUSAL: Final = 64 * 1024
+_MOST_LESSONS: Final = 4
 _DONE: Final = b"[DONE]"
 _TOO_LONG: Final = "The model's answer is too long to be kept."
 _REASONS: Final = {
@@ -40,26 +40,34 @@ Arguments = TypeVarTuple("Arguments")
 
 @dataclass(frozen=True, slots=True)
 class CompletionClient:
-    """One server. It may be silent for `silence` seconds, and a whole call may take ten times that."""
+    """One server. It may be silent for `silence` seconds, and a whole call may take ten times that.
+
+    It is to begin its answer within `first_token` seconds, where that is given. What comes to nothing is
+    tried again, `retries` times.
+    """
 
     http: httpx2.AsyncClient
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     silence: float
+    first_token: float | None = None
+    retries: int = 1
 
-    async def complete(self, body: Mapping[str, Any], on_text: OnText) -> Completion:
+    async def complete(self, body: Mapping[str, Any], on_text: OnText, taste: Taste) -> Completion:
         """Send a chat completion request (OpenAI API, `POST /chat/completions`).
 
         `on_text` gets each piece of the text as it arrives; together they are the text of the completion.
+        `taste` is what the model's server is known not to take, and learns more.
 
         Raises ProviderUnreachable, ProviderTimeout, or ProviderFailed for a refusal and for an answer that is
         none.
         """
-        call = _Call(self, body, on_text)
+        call = _Call(self, body, on_text, taste)
         try:
             return await call.made()
         except (TimeoutError, httpx2.TimeoutException) as error:
-            reason = "took too long over its answer" if call.is_late() else "was silent for too long"
+            late = "took too long over its answer" if call.is_late() else "was silent for too long"
+            reason = "did not begin to answer in time" if call.begins_late() else late
             raise ProviderTimeout(f"The model {reason}.") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = "broke the connection off" if call.has_spoken else "cannot be reached"
@@ -67,15 +75,21 @@ class CompletionClient:
 
 
 class _Call:
-    """One call, with a second try where the first one came to nothing."""
+    """One call, with more tries where the first one came to nothing."""
 
-    def __init__(self, client: CompletionClient, body: Mapping[str, Any], on_text: OnText) -> None:
+    def __init__(
+        self, client: CompletionClient, body: Mapping[str, Any], on_text: OnText, taste: Taste
+    ) -> None:
         self._client = client
         self._asked_for = body
-        self._request = _encoded({**body, **_STREAM, **_COUNTED})
+        self._taste = taste
+        self._sent = taste.request(body)
+        self._request = _encoded(self._sent)
         self._on_text = on_text
         self._time = asyncio.get_running_loop().time
         self._end = self._time() + client.silence * _CALL_SILENCES
+        self._begin = None if client.first_token is None else self._time() + client.first_token
+        self._refusal = ""
         self._patience = asyncio.timeout(None)
         self._answer = Answer()
         self.has_spoken = False
@@ -84,6 +98,9 @@ class _Call:
 
     def is_late(self) -> bool:
         return self._time() >= self._end
+
+    def begins_late(self) -> bool:
+        return self._begin is not None and self._time() >= self._begin
 
     async def made(self) -> Completion:
         try:
@@ -101,24 +118,37 @@ class _Call:
         return _understood(self._answer.completion, len(self._request))
 
     async def _asked(self) -> int:
-        """Ask, twice where need be; return the status."""
-        for _ in range(_TRIES - 1):
+        """Ask, more than once where need be; return the status."""
+        tries, lessons = self._client.retries, _MOST_LESSONS
+        while True:
             try:
                 status = await self._ask()
             except _BROKEN_CONNECTION:
                 # A connection that was kept may have been closed by the server meanwhile.
-                if self.has_spoken or self._answer.is_finished:
+                if self.has_spoken or self._answer.is_finished or not tries:
                     raise
                 self._answer = Answer()
+                tries -= 1
                 continue
-            if status in _NOT_UNDERSTOOD:
-                # Some servers refuse what they do not know, and not all know this.
-                self._request = _encoded({**self._asked_for, **_STREAM})
-            elif status in _PASSING:
+            if status in _NOT_UNDERSTOOD and lessons and self._learns():
+                lessons -= 1
+            elif status in _PASSING and tries:
+                tries -= 1
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return status
-        return await self._ask()
+
+    def _learns(self) -> bool:
+        """Whether there is another form of the request, which the server may take."""
+        if self._taste.learns(self._refusal, self._sent):
+            self._sent = self._taste.request(self._asked_for)
+        elif "stream_options" in self._sent:
+            # Some servers refuse what they do not know, and not all know this, nor say what it was.
+            del self._sent["stream_options"]
+        else:
+            return False
+        self._request = _encoded(self._sent)
+        return True
 
     async def _ask(self) -> int:
         self._hear()
@@ -131,6 +161,8 @@ class _Call:
         async with self._client.http.stream("POST", url, content=self._request, headers=headers) as response:
             if response.status_code < httpx2.codes.BAD_REQUEST:
                 await self._read(response)
+            elif response.status_code in _NOT_UNDERSTOOD:
+                self._refusal = await self._words(response)
             return response.status_code
 
     async def _read(self, response: httpx2.Response) -> None:
@@ -146,6 +178,16 @@ class _Call:
             self._take([*_understood(lines.feed, body), *_understood(lines.rest)])
         else:
             self._say(_understood(self._answer.add_whole, body))
+
+    async def _words(self, response: httpx2.Response) -> str:
+        """The beginning of what the server says of a request that it refuses."""
+        words = b""
+        async for piece in response.aiter_bytes():
+            self._hear()
+            words += piece
+            if len(words) > _LARGEST_REFUSAL:
+                break
+        return words.decode(errors="replace")
 
     async def _body(self, response: httpx2.Response) -> bytes:
         pieces: list[bytes] = []
@@ -168,6 +210,9 @@ class _Call:
                 self._patience.reschedule(self._time() + _LAST_BYTES_SECONDS)
             else:
                 self._say(_understood(self._answer.add, data))
+                if self._begin is not None and self._answer.has_begun:
+                    self._begin, self._next_timer = None, 0.0
+                    self._hear()
 
     def _say(self, text: str) -> None:
         if text:
@@ -179,7 +224,8 @@ class _Call:
         # A timer for each token would cost more than to read it.
         if now >= self._next_timer and not self._is_done:
             silence = self._client.silence
-            self._patience.reschedule(min(now + silence, self._end))
+            patience = min(now + silence, self._end)
+            self._patience.reschedule(patience if self._begin is None else min(patience, self._begin))
             self._next_timer = now + silence * _TIMER_STEP
 
 

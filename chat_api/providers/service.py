@@ -1,136 +1,192 @@
-"""Finding the model that answers: the one that is named, or the first that is there."""
+"""Keeping configured providers: one's own, and those that admins share with everybody."""
 
-import asyncio
-import time
-from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from uuid import UUID
 
-import httpx2
+from sqlalchemy import func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
-from chat_api.providers.errors import NoProvider, ProviderUnreachable
-from chat_api.settings import Settings
+from chat_api.auth.dependencies import NotAdmin
+from chat_api.auth.models import User
+from chat_api.auth.service import meet
+from chat_api.providers.addresses import Addresses, api_url
+from chat_api.providers.errors import (
+    ProviderChanged,
+    ProviderInvalid,
+    ProviderKeyNeeded,
+    ProviderNameTaken,
+    ProviderNotFound,
+    TooManyProviders,
+)
+from chat_api.providers.keys import Keys, origin
+from chat_api.providers.models import ProviderConfig
+from chat_api.providers.names import BUILT_IN, Kind
+from kit.postgres import Db
+from kit.postgres.errors import violated
+from kit.postgres.tables import now
+from kit.tokens import Identity
 
-__all__ = ["ChosenModel", "Provider", "Providers", "configured"]
+__all__ = ["Desk", "can_change", "find", "get_owned", "list_configs"]
 
-Name: TypeAlias = Literal["ollama", "lmstudio", "openai", "local"]
-
-_OPENAI: Final = "https://api.openai.com/v1"
-_OPENAI_MODEL: Final = "gpt-5-mini"
-_PROBE_TIMEOUT: Final = httpx2.Timeout(3.0, connect=1.0)
-_CHOICE_LIFETIME: Final = 60.0
-_NOT_FOR_CHAT: Final = ("embed", "whisper", "tts", "rerank", "dall-e", "moderation")
+_MOST: Final = 20
+_NAMES: Final = frozenset({"provider_configs_name", "provider_configs_shared_name"})
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
-    """An OpenAI-compatible address, which ends in the API's version.
+class Desk:
+    """Where providers are configured, changed and struck off."""
 
-    `model` is what it is to use, where that is given; `context_tokens` and `rounds` bound what its models
-    can take: the history in estimated tokens, and the calls of one turn.
-    """
+    db: Db
+    keys: Keys
+    addresses: Addresses
 
-    name: Name
-    base_url: str
-    api_key: str = "none"
-    model: str | None = None
-    context_tokens: int | None = None
-    rounds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenModel:
-    provider: Provider
-    name: str
-
-
-def configured(settings: Settings, local: Provider | None = None) -> list[Provider]:
-    """The providers that may be there, best first; `local` is the built-in model, where it runs."""
-    providers = [
-        Provider("ollama", f"{str(settings.ollama_endpoint).rstrip('/')}/v1"),
-        Provider("lmstudio", f"{str(settings.lmstudio_endpoint).rstrip('/')}/v1"),
-    ]
-    if settings.openai_base_url is not None:
-        base_url = str(settings.openai_base_url).rstrip("/")
-        providers.append(Provider("openai", base_url, settings.openai_api_key or "none"))
-    elif settings.openai_api_key:
-        providers.append(Provider("openai", _OPENAI, settings.openai_api_key, _OPENAI_MODEL))
-    if local is not None:
-        providers.append(local)
-    if settings.default_provider is not None:
-        providers = [provider for provider in providers if provider.name == settings.default_provider]
-    if settings.default_model:
-        providers = [
-            replace(provider, model=provider.model if provider is local else settings.default_model)
-            for provider in providers
-        ]
-    return providers
-
-
-class Providers:
-    """Chooses a model, and keeps to it for a minute or until it fails."""
-
-    def __init__(self, providers: list[Provider], *, named: bool) -> None:
-        """`named`: the operator named the provider, so that it is taken without looking for others."""
-        self._providers = providers
-        self._named = named
-        self._chosen: ChosenModel | None = None
-        self._chosen_until = 0.0
-        self._search: asyncio.Task[ChosenModel] | None = None
-
-    async def choose(self) -> ChosenModel:
-        """The model for the next turn.
-
-        Raises NoProvider where none answers, ProviderUnreachable where the named one does not.
-        """
-        if self._chosen is not None and time.monotonic() < self._chosen_until:
-            return self._chosen
-        if self._search is None:
-            self._search = asyncio.create_task(self._look())
-        # All who wait share one search, and its failure: nobody waits for the same silence twice.
-        return await asyncio.shield(self._search)
-
-    async def _look(self) -> ChosenModel:
+    async def create(self, by: Identity, settings: dict[str, Any]) -> ProviderConfig:
+        """Raises ProviderInvalid, NotAdmin, ProviderNameTaken, TooManyProviders, NoSealingKey."""
+        if settings["name"] in BUILT_IN:
+            raise ProviderInvalid("name", "This name is that of a built-in provider; use another one.")
+        key = settings.pop("api_key")
+        # Who names the address decides how far it may lead.
+        config = ProviderConfig(user_id=by.owner, anywhere=by.is_admin, **settings)
+        config.base_url = api_url(cast("Kind", config.kind), config.base_url)
+        self._check(config, by)
+        if key is not None:
+            self._seal(config, key)
         try:
-            self._chosen = await self._find()
-            self._chosen_until = time.monotonic() + _CHOICE_LIFETIME
-            return self._chosen
-        finally:
-            self._search = None
+            async with self.db.begin() as session:
+                await meet(session, by)
+                await _check_room(session, by.owner)
+                await _check_name(session, config)
+                session.add(config)
+        except IntegrityError as error:
+            raise _named(error) from error
+        return config
 
-    def forget(self) -> None:
-        """Look again at the next turn: the chosen one has failed."""
-        self._chosen = None
+    async def change(
+        self,
+        by: Identity,
+        provider_id: UUID,
+        given: dict[str, Any],
+        *,
+        expected: Collection[int] | None = None,
+    ) -> ProviderConfig:
+        """Change what is `given`; `expected` are the versions that it may be made to; None: any.
 
-    async def _find(self) -> ChosenModel:
-        for provider in self._providers:
-            if self._named and provider.model is not None:
-                return ChosenModel(provider, provider.model)
-            models = await list_models(provider)
-            if models is not None and (provider.model or models):
-                return ChosenModel(provider, provider.model or models[0])
-        if self._named and self._providers:
-            name = self._providers[0].name
-            raise ProviderUnreachable(f"The provider {name} does not answer, or offers no model.")
-        raise NoProvider
+        Raises ProviderNotFound, ProviderChanged, ProviderKeyNeeded, and what `create` does.
+        """
+        try:
+            async with self.db.begin() as session:
+                config = await _changeable(session, by, provider_id, expected)
+                was_shared = config.shared
+                self._apply(config, by, given)
+                # Before the next statement, which sends the change to the database.
+                self._check(config, by)
+                if config.shared and not was_shared:
+                    await _check_name(session, config)
+                config.version += 1
+                config.updated_at = now()
+        except IntegrityError as error:
+            raise _named(error) from error
+        return config
+
+    async def delete(
+        self, by: Identity, provider_id: UUID, *, expected: Collection[int] | None = None
+    ) -> None:
+        """Raises ProviderNotFound, ProviderChanged."""
+        async with self.db.begin() as session:
+            await session.delete(await _changeable(session, by, provider_id, expected))
+
+    def _apply(self, config: ProviderConfig, by: Identity, given: dict[str, Any]) -> None:
+        changes, was, kind = dict(given), config.base_url, config.kind
+        key_given, key = "api_key" in changes, changes.pop("api_key", None)
+        for name, value in changes.items():
+            setattr(config, name, value)
+        config.base_url = api_url(cast("Kind", config.kind), config.base_url)
+        if (config.base_url, config.kind) != (was, kind):
+            # What an admin has allowed was that one, and no other.
+            config.anywhere = by.is_admin
+        if origin(config.base_url) != origin(was) and config.secret is not None and not key_given:
+            raise ProviderKeyNeeded
+        if key is not None:
+            self._seal(config, key)
+        elif key_given:
+            config.secret = None
+
+    def _check(self, config: ProviderConfig, by: Identity) -> None:
+        if config.shared and not by.is_admin:
+            raise NotAdmin("Only an admin may share a provider.")
+        self.addresses.check(config.kind, config.base_url, by_admin=config.anywhere)
+
+    def _seal(self, config: ProviderConfig, key: str) -> None:
+        config.secret = self.keys.seal(key, config.user_id, config.name, config.base_url)
 
 
-async def list_models(provider: Provider) -> list[str] | None:
-    """The names of the provider's chat models, or None where it does not answer."""
-    headers = {"Authorization": f"Bearer {provider.api_key}"}
-    try:
-        async with httpx2.AsyncClient(timeout=_PROBE_TIMEOUT, trust_env=False) as client:
-            response = await client.get(f"{provider.base_url}/models", headers=headers)
-            response.raise_for_status()
-            found = response.json()["data"]
-            names = [str(model["id"]) for model in found]
-    except (
-        httpx2.HTTPError,
-        httpx2.InvalidURL,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):
-        return None
-    return [name for name in names if not any(word in name.lower() for word in _NOT_FOR_CHAT)]
+def can_change(config: ProviderConfig, by: Identity) -> bool:
+    return by.is_admin if config.shared else config.user_id == by.owner
+
+
+async def find(db: Db, by: Identity, provider_id: UUID) -> ProviderConfig:
+    """One's own provider, or a shared one. Raises ProviderNotFound for one that is somebody else's."""
+    async with db() as session:
+        return await get_owned(session, by, provider_id)
+
+
+async def get_owned(
+    session: AsyncSession, by: Identity, provider_id: UUID, *, lock: bool = False
+) -> ProviderConfig:
+    """One's own provider, or a shared one. Raises ProviderNotFound for one that is somebody else's."""
+    config = await session.get(ProviderConfig, provider_id, with_for_update=lock or None)
+    if config is None or not (config.shared or config.user_id == by.owner):
+        raise ProviderNotFound
+    return config
+
+
+async def list_configs(
+    db: Db, by: Identity, *, after: UUID | None, limit: int
+) -> tuple[Sequence[ProviderConfig], UUID | None, int]:
+    """A page of one's own providers and the shared ones, oldest first, the id to go on from, and how many."""
+    mine = or_(col(ProviderConfig.user_id) == by.owner, col(ProviderConfig.shared))
+    page = select(ProviderConfig).where(mine)
+    if after is not None:
+        page = page.where(col(ProviderConfig.id) > after)
+    async with db() as session:
+        found = list(await session.scalars(page.order_by(col(ProviderConfig.id)).limit(limit + 1)))
+        total = await session.scalar(select(func.count()).select_from(ProviderConfig).where(mine))
+    return found[:limit], found[limit - 1].id if len(found) > limit else None, total or 0
+
+
+async def _changeable(
+    session: AsyncSession, by: Identity, provider_id: UUID, expected: Collection[int] | None
+) -> ProviderConfig:
+    config = await get_owned(session, by, provider_id, lock=True)
+    if not can_change(config, by):
+        raise NotAdmin("Only an admin may change a provider that is everybody's.")
+    if expected is not None and config.version not in expected:
+        raise ProviderChanged(config.version)
+    return config
+
+
+async def _check_room(session: AsyncSession, owner: UUID) -> None:
+    # One at a time for each person: of two at once, both would count the same.
+    await session.execute(select(col(User.id)).where(col(User.id) == owner).with_for_update())
+    mine = select(func.count()).select_from(ProviderConfig).where(col(ProviderConfig.user_id) == owner)
+    if (await session.scalar(mine) or 0) >= _MOST:
+        raise TooManyProviders(_MOST)
+
+
+async def _check_name(session: AsyncSession, config: ProviderConfig) -> None:
+    """Refuse a name that a shared provider has: which one is meant would be the question."""
+    taken = select(col(ProviderConfig.id)).where(
+        col(ProviderConfig.shared),
+        col(ProviderConfig.name) == config.name,
+        col(ProviderConfig.id) != config.id,
+    )
+    if await session.scalar(taken) is not None:
+        raise ProviderNameTaken
+
+
+def _named(error: IntegrityError) -> Exception:
+    return ProviderNameTaken() if violated(error) in _NAMES else error

@@ -3,21 +3,18 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from chat_api.agents.config import ModelOptions
+from chat_api.runs.options import TurnOptions
 from chat_api.runs.schemas import LONGEST_MESSAGE, sayable
 
 __all__ = ["Edit", "Regeneration"]
 
 
-class Regeneration(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Regeneration(TurnOptions):
     agent_id: UUID | Literal["default"] | None = Field(
         default=None, description="The assistant that answers; left out: the one that did before"
     )
-    options: ModelOptions | None = Field(default=None, description="What to ask of the model this time")
     stream: bool = Field(
         default=False, description="Stream the answer, as server-sent events unless Accept says otherwise"
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from chat_api.agents.config import ModelOptions
 from chat_api.conversations.models import Message
 from chat_api.runs import service
 from chat_api.runs.acknowledge import Branch, Started
@@ -50,14 +51,14 @@ async def _begin(
     conversation_id, message_id = place
     db = worker.deps.db
     agent_id = request.agent_id or await _agent_of(db, identity.owner, place)
-    what = {"message", "agent_id", "options"}
+    what = {"message", "agent_id", *ModelOptions.model_fields}
     said = request.model_dump(mode="json", include=what, exclude_none=True)
     asked = said | {branch.how: str(message_id), "conversation_id": str(conversation_id)}
     message = NewMessage(
         content=request.message if isinstance(request, Edit) else "",
         conversation_id=conversation_id,
         agent=await service.agent_for(db, identity, agent_id, key),
-        options=request.options,
+        options=request.of_turn(),
         branch=branch,
         if_busy=request.if_busy,
         key=key,

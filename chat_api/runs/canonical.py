@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from chat_api.runs.events import Event
 from chat_api.runs.schemas import ApprovalRequest, Usage
@@ -41,10 +41,28 @@ class TextDelta(_Event):
     text: str
 
 
+class ModelOfProvider(BaseModel):
+    provider: str
+    model: str | None = Field(description="null where it did not come to choosing one")
+
+
+class ProviderFallback(_Event):
+    """A provider failed before it had said anything, or is not there; another one is asked."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    type: Literal["provider.fallback"]
+    from_: ModelOfProvider = Field(alias="from")
+    to: ModelOfProvider
+    code: str
+    reason: str
+
+
 class _Step(_Event):
     step_id: str
     kind: Literal["model", "tool"]
     name: str
+    provider: str | None = Field(default=None, description="Of a model")
     arguments: dict[str, Any] | None = Field(default=None, description="Of a tool")
 
 
@@ -115,6 +133,7 @@ EventOut: TypeAlias = Annotated[
     | StepStarted
     | StepUpdated
     | StepFinished
+    | ProviderFallback
     | UsageSoFar
     | ApprovalRequested
     | RunCompleted

@@ -24,6 +24,7 @@ from chat_api.runs.schemas import (
     ChatData,
     ChatRequest,
     ChatResponse,
+    FallbackOut,
     Usage,
 )
 from chat_api.runs.streaming import RunStream
@@ -132,5 +133,8 @@ async def answered(
             timestamp=result.finished_at,
             run_id=result.run_id,
             usage=Usage(**result.usage),
+            provider=result.provider,
+            model=result.model,
+            fallbacks=[FallbackOut(**each) for each in result.fallbacks],
         )
     )

@@ -32,6 +32,7 @@ _CONCLUDE: Final = text(
     f"""
     WITH fenced AS (
         UPDATE runs SET provider = :provider, model = :model, usage = :usage, cost_usd = :cost_usd,
+            fallbacks = :fallbacks,
             error = :error, finished_at = CASE WHEN :is_final THEN CAST(:at AS timestamptz) END,
             status = CASE
                 WHEN cancel_requested AND NOT :is_final THEN 'queued' ELSE CAST(:status AS text)
@@ -60,6 +61,7 @@ _CONCLUDE: Final = text(
     bindparam("usage", type_=JSONB(none_as_null=True)),
     bindparam("error", type_=JSONB(none_as_null=True)),
     bindparam("tool_calls", type_=JSONB),
+    bindparam("fallbacks", type_=JSONB),
     bindparam("rows", type_=JSONB),
 )
 
@@ -80,6 +82,7 @@ class End:
     model: str | None = None
     cost_usd: Decimal | None = None
     requests: tuple[dict[str, Any], ...] = ()
+    fallbacks: tuple[dict[str, Any], ...] = ()
 
 
 async def conclude(
@@ -100,10 +103,7 @@ async def conclude(
         "usage": end.usage,
         **last,
     }
-    if end.status == "requires_action":
-        events = [log.make("approval.requested", data | request) for request in end.requests]
-    else:
-        events = [log.make(f"run.{end.status}", data)]
+    events = _last(log, end, data)
     parameters: dict[str, Any] = {
         "run_id": turn.run_id,
         "attempt": turn.attempt,
@@ -113,6 +113,7 @@ async def conclude(
         "model": end.model,
         "usage": end.usage,
         "cost_usd": end.cost_usd,
+        "fallbacks": list(end.fallbacks),
         "error": end.error,
         "message_id": message_id,
         "conversation_id": turn.conversation_id,
@@ -127,6 +128,12 @@ async def conclude(
             return events, await _until_kept(db, turn, log, parameters)
     except TimeoutError as error:
         raise LeaseLost from error
+
+
+def _last(log: RunLog, end: End, data: dict[str, Any]) -> list[Event]:
+    if end.status == "requires_action":
+        return [log.make("approval.requested", data | request) for request in end.requests]
+    return [log.make(f"run.{end.status}", data)]
 
 
 async def _until_kept(db: Db, turn: Claim, log: RunLog, parameters: dict[str, Any]) -> bool:

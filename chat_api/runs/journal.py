@@ -11,7 +11,7 @@ from chat_api.runs.log import Log, RunLog
 from chat_api.runs.tool_step import Call, ToolStep, event_data, outcome_of
 from kit.errors import Problem
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "OnText"]
 
 _BETWEEN: Final = "\n\n"
 _INTERRUPTED: Final = "The call was interrupted; it may or may not have happened."
@@ -21,13 +21,15 @@ _UNKNOWN: Final = "There is no such tool."
 _LOST: Final = "The user approved this call, but there is no such tool any more, so it was not made."
 
 Perform: TypeAlias = Callable[[str, dict[str, Any] | None], Awaitable[Call]]
-Ask: TypeAlias = Callable[[Callable[[str], None]], Awaitable[Completion]]
+OnText: TypeAlias = Callable[[str], None]
+Ask: TypeAlias = Callable[[OnText], Awaitable[Completion]]
 
 
 class Journal:
     """Every model call and tool call of a run, in order.
 
-    `said` is the text of the answer so far, `calls` are the tool calls that have ended.
+    `said` is the text of the answer so far, `calls` are the tool calls that have ended, `fallbacks` the
+    providers that were to answer and did not: provider, model, code, message.
     """
 
     def __init__(self, log: Log, run: RunLog) -> None:
@@ -35,6 +37,10 @@ class Journal:
         self._run: Final = run
         self._asked = 0
         self._completions: dict[int, Completion] = {}
+        self._models: dict[int, tuple[str | None, str]] = {}
+        # Model calls that failed: others, with other numbers, came in their place.
+        self._failed: set[int] = set()
+        self.fallbacks: list[dict[str, Any]] = []
         self._tools: dict[str, ToolStep] = {}
         self._texts: list[str] = []
         self._saying: list[str] = []
@@ -45,9 +51,16 @@ class Journal:
         return "".join([_BETWEEN.join(self._texts), *self._saying])
 
     @property
-    def completions(self) -> Collection[Completion]:
-        """The model calls that have ended."""
-        return self._completions.values()
+    def is_saying(self) -> bool:
+        """Whether the model call that is being made has said something."""
+        return bool(self._saying)
+
+    def spent(self) -> list[tuple[str | None, str, list[Completion]]]:
+        """The model calls that have ended, by provider, where it is known, and model."""
+        found: dict[tuple[str | None, str], list[Completion]] = {}
+        for number, completion in self._completions.items():
+            found.setdefault(self._models[number], []).append(completion)
+        return [(*model, completions) for model, completions in found.items()]
 
     @property
     def calls(self) -> list[Call]:
@@ -77,7 +90,13 @@ class Journal:
         for event in events:
             match event.type, event.data.get("kind"):
                 case "step.finished", "model" if "output" in event.data:
-                    self._keep(int(event.data["step_id"]), _completion(event.data))
+                    number = int(event.data["step_id"])
+                    self._models[number] = event.data.get("provider"), event.data["name"]
+                    self._keep(number, _completion(event.data))
+                case "step.finished", "model" if event.data.get("error"):
+                    self._failed.add(int(event.data["step_id"]))
+                case "provider.fallback", None:
+                    self.fallbacks.append(_fallback(event.data))
                 case "step.started", "tool":
                     step = self._step(event.data["step_id"])
                     step.started, step.approved = True, None
@@ -105,18 +124,33 @@ class Journal:
             if not step.started and step.is_open and asks(step.name) and step.wanted != UNUSABLE
         ]
 
-    async def ask(self, model: str, ask: Ask, known_tools: Collection[str]) -> Completion:
+    def fall_back(self, failure: dict[str, Any], provider: str, model: str) -> None:
+        """Tell that another provider is asked for one that failed, unless an earlier attempt has told it."""
+        if failure in self.fallbacks:
+            return
+        self.fallbacks.append(failure)
+        data = {
+            "from": {"provider": failure["provider"], "model": failure["model"]},
+            "to": {"provider": provider, "model": model},
+            "code": failure["code"],
+            "reason": failure["message"],
+        }
+        self._add("provider.fallback", data)
+
+    async def ask(self, provider: str, model: str, ask: Ask, known_tools: Collection[str]) -> Completion:
         """Have the model called, unless it was; keep what it wants done before anything is done.
 
         Raises what `ask` does, and LeaseLost.
         """
         self._asked += 1
+        while self._asked in self._failed:
+            self._asked += 1
         recorded = self._completions.get(self._asked)
         if recorded is not None:
             self._refuse_unknown(known_tools)
             return recorded
         step_id = str(self._asked)
-        self._start({"step_id": step_id, "kind": "model", "name": model})
+        self._start({"step_id": step_id, "kind": "model", "name": model, "provider": provider})
         try:
             completion = await ask(self._say)
         except Problem as problem:
@@ -132,6 +166,7 @@ class Journal:
         # An answer in words ends the turn, and is kept with its end.
         output = {"output": _output(completion)} if completion.calls else {}
         self._finish(step_id, **tokens, **output)
+        self._models[self._asked] = provider, model
         self._keep(self._asked, completion)
         self._add("usage", self.usage())
         if completion.calls:
@@ -236,6 +271,10 @@ class Journal:
 
     def _add(self, type_: str, data: dict[str, Any]) -> None:
         self._log.add(self._run, type_, data)
+
+
+def _fallback(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data["from"], "code": data["code"], "message": data["reason"]}
 
 
 def _output(completion: Completion) -> dict[str, Any]:

@@ -117,6 +117,10 @@ class Run(Table, table=True):
     agent_version: int | None = None
     provider: str | None = Field(default=None, sa_type=Text)
     model: str | None = Field(default=None, sa_type=Text)
+    fallbacks: list[dict[str, Any]] = Field(
+        default_factory=list[dict[str, Any]],
+        sa_column=Column(JSONB, server_default=text("'[]'"), nullable=False),
+    )
     usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     cost_usd: Decimal | None = Field(default=None, sa_type=Numeric)
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))

@@ -1,9 +1,8 @@
 """Driving the Agents SDK through one turn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
 from traceback import format_exception
 from typing import Any, Final, NoReturn, cast
 
@@ -24,14 +23,17 @@ from agents import (
 )
 from typing_extensions import override
 
-from chat_api.agents.config import AgentConfig
+from chat_api.agents.config import AgentConfig, ModelOptions
 from chat_api.conversations.history import Item
-from chat_api.providers.chat_model import ChatModel, model_response
+from chat_api.providers.chat_model import Completion, model_response
 from chat_api.providers.errors import ProviderFailed
+from chat_api.providers.line import FAILURES
+from chat_api.providers.provider import ChosenModel
+from chat_api.runs.answering import Answering
 from chat_api.runs.approvals import ask_if_needed
 from chat_api.runs.errors import LeaseLost, TooManyRounds, TurnFailed, Waiting
 from chat_api.runs.journal import Journal
-from chat_api.tools.bridge import Toolbox, ToolUser
+from chat_api.tools.bridge import ToolUser
 from kit.errors import Problem
 
 __all__ = ["Task", "drive"]
@@ -42,20 +44,28 @@ _RUN_CONFIG: Final = RunConfig(tracing_disabled=True, tool_not_found_behavior="r
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one turn is to be driven with."""
+    """What one turn is to be driven with.
+
+    `cut` has the items of the conversation that fit into so many tokens; at first these are `tokens`.
+    """
 
     agent: AgentConfig
     instructions: str
-    items: Sequence[Item]
-    model: ChatModel
+    tokens: int
+    cut: Callable[..., Sequence[Item]]
+    answering: Answering
+    chosen: ChosenModel
+    options: ModelOptions
 
 
 class _Journaled(Model):
     """The model as the SDK sees it: each call is a step of the journal."""
 
-    def __init__(self, task: Task, journal: Journal, box: Toolbox) -> None:
+    def __init__(self, task: Task, items: Sequence[Item], user: ToolUser, journal: Journal) -> None:
         self._task: Final = task
-        self._box: Final = box
+        self._items: Final = items
+        self._user: Final = user
+        self._chosen = task.chosen
         self.journal: Final = journal
 
     @override
@@ -68,13 +78,38 @@ class _Journaled(Model):
         *_: Any,
         **__: Any,
     ) -> ModelResponse:
-        model = self._task.model
-        ask = partial(model.reply, system_instructions, input, model_settings, tools)
-        # Nobody is asked about a call of what was not offered this time.
-        offered = frozenset(tool.name for tool in tools)
-        completion = await self.journal.ask(model.name, ask, offered)
-        ask_if_needed(self.journal, self._task.agent, self._box)
+        completion = await self._asked(system_instructions, input, model_settings, tools)
+        ask_if_needed(self.journal, self._task.agent, self._user.box)
         return model_response(completion)
+
+    async def _asked(
+        self,
+        instructions: str | None,
+        items: str | list[TResponseInputItem],
+        settings: ModelSettings,
+        tools: list[Tool],
+    ) -> Completion:
+        """Ask the model, and where it has failed the next one. Raises what was wrong with the first."""
+        answering, first, began = self._task.answering, None, self._chosen
+        while True:
+            chosen = self._chosen
+            try:
+                return await answering.ask(chosen, instructions, self._fitting(items), settings, tools)
+            except FAILURES as problem:
+                first = first or problem
+                following = await answering.after(chosen, problem)
+                if following is None:
+                    answering.chosen = began
+                    raise first from problem
+            self._chosen = following
+            self._user.rounds = min(self._user.rounds, following.provider.rounds or self._user.rounds)
+
+    def _fitting(self, items: str | list[TResponseInputItem]) -> str | list[TResponseInputItem]:
+        """The items as this model can take them: it may be one that can take less than the first."""
+        tokens = self._chosen.provider.context_tokens
+        if tokens is None or tokens >= self._task.tokens or isinstance(items, str):
+            return items
+        return [*cast("Any", self._task.cut(tokens=tokens)), *items[len(self._items) :]]
 
     @override
     def stream_response(self, *_: Any, **__: Any) -> NoReturn:
@@ -110,13 +145,16 @@ async def drive(task: Task, user: ToolUser, journal: Journal) -> None:
 
     Raises a Problem with a name for whatever goes wrong, Waiting, and LeaseLost.
     """
-    model = _Journaled(task, journal, user.box)
+    items, options = task.cut(tokens=task.tokens), task.options
+    model = _Journaled(task, items, user, journal)
     agent = copy(_ASSISTANT)
     agent.instructions, agent.model = task.instructions, model
+    if options.temperature is not None or options.max_tokens is not None:
+        agent.model_settings = ModelSettings(temperature=options.temperature, max_tokens=options.max_tokens)
     try:
         await Runner.run(
             agent,
-            cast("Any", list(task.items)),
+            cast("Any", list(items)),
             context=user,
             max_turns=user.rounds,
             run_config=_RUN_CONFIG,

@@ -18,10 +18,10 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from chat_api.agents.config import ModelOptions
 from chat_api.conversations.schemas import ToolCall
 from chat_api.providers.tool_calls import UNUSABLE, clean_text, keepable, usable_arguments
 from chat_api.runs.listing import RunStatus
+from chat_api.runs.options import TurnOptions
 
 __all__ = [
     "LONGEST_MESSAGE",
@@ -35,6 +35,7 @@ __all__ = [
     "ChatRequest",
     "ChatResponse",
     "Dollars",
+    "FallbackOut",
     "OpenRequest",
     "RunList",
     "RunOut",
@@ -70,9 +71,7 @@ def _keepable(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-class ChatRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ChatRequest(TurnOptions):
     message: Annotated[str, AfterValidator(sayable)] = Field(
         min_length=1,
         max_length=LONGEST_MESSAGE,
@@ -87,7 +86,6 @@ class ChatRequest(BaseModel):
         description="Message of the conversation that this one follows; `root`: none; left out: the newest",
     )
     agent_id: UUID | Literal["default"] = Field(default="default", description="The assistant that answers")
-    options: ModelOptions | None = Field(default=None, description="What to ask of the model this time")
     stream: bool = Field(
         default=False, description="Stream the answer, as server-sent events unless Accept says otherwise"
     )
@@ -139,6 +137,15 @@ class Usage(BaseModel):
     estimated: bool = False
 
 
+class FallbackOut(BaseModel):
+    """A provider that was to answer, and why another was asked instead."""
+
+    provider: str
+    model: str | None
+    code: str
+    message: str
+
+
 class ChatData(BaseModel):
     response: str
     conversation_id: UUID
@@ -146,6 +153,9 @@ class ChatData(BaseModel):
     timestamp: datetime
     run_id: UUID
     usage: Usage
+    provider: str | None = Field(description="Who answered")
+    model: str | None
+    fallbacks: list[FallbackOut]
 
 
 class ChatResponse(BaseModel):
@@ -191,6 +201,7 @@ class RunOut(BaseModel):
     cancel_requested: bool
     provider: str | None
     model: str | None
+    fallbacks: list[FallbackOut]
     usage: RunUsage | None
     cost_usd: Dollars | None = Field(
         description="At list prices, as they were then; 0 for a model of one's own, null where unknown"
@@ -219,6 +230,7 @@ class StepOut(BaseModel):
     step_id: str
     kind: Literal["model", "tool"]
     name: str
+    provider: str | None = Field(default=None, description="Of a model")
     status: Literal["running", "completed", "failed"]
     attempt: int
     arguments: dict[str, Any] | None = None

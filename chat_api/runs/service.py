@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from chat_api.agents import service as agents
+from chat_api.agents.config import ModelOptions
 from chat_api.agents.errors import AgentArchived, AgentForbidden, AgentNotFound
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
@@ -61,6 +62,9 @@ class TurnResult:
     tool_calls: list[dict[str, Any]]
     usage: dict[str, Any]
     finished_at: datetime
+    provider: str | None
+    model: str | None
+    fallbacks: list[dict[str, Any]]
 
 
 def admitted(
@@ -83,11 +87,11 @@ async def start(
         content=request.message,
         conversation_id=request.conversation_id,
         agent=await agent_for(worker.deps.db, identity, request.agent_id, key),
-        options=request.options,
         branch=_branch(request),
         if_busy=request.if_busy,
         key=key,
         request_hash=_digest(request) if key is not None else None,
+        options=request.of_turn(),
     )
     return await take(worker, identity, message)
 
@@ -153,7 +157,7 @@ def _digest(request: ChatRequest) -> bytes:
     """Of what makes two requests the same turn; how the answer is to come does not."""
     said = request.model_dump(mode="json", include={"message", "conversation_id", "agent_id"})
     # As they came: what is not there makes the digest that was kept before there was such a thing.
-    chosen = {"parent_id", "options"}
+    chosen = {"parent_id", *ModelOptions.model_fields}
     return digest(said | request.model_dump(mode="json", include=chosen, exclude_none=True))
 
 
@@ -198,6 +202,9 @@ async def _kept_result(db: Db, run: Run) -> TurnResult:
         tool_calls=tuple(message.tool_calls) if message else (),
         usage=run.usage,
         error=run.error,
+        provider=run.provider,
+        model=run.model,
+        fallbacks=tuple(run.fallbacks),
     )
     return _result(run.id, run.conversation_id, end, run.finished_at or now())
 
@@ -211,7 +218,17 @@ def _result(run_id: UUID, conversation_id: UUID, end: End, at: datetime) -> Turn
         case "requires_action":
             raise ActionRequired(run_id, end.requests)
         case "completed":
-            return TurnResult(run_id, conversation_id, end.text, list(end.tool_calls), end.usage or {}, at)
+            return TurnResult(
+                run_id,
+                conversation_id,
+                end.text,
+                list(end.tool_calls),
+                end.usage or {},
+                at,
+                end.provider,
+                end.model,
+                list(end.fallbacks),
+            )
 
 
 def follow(worker: Worker, run_id: UUID, after: int, *, ended: bool) -> AsyncGenerator[list[Event]]:

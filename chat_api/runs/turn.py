@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from chat_api.agents.config import DEFAULT, AgentConfig
+from chat_api.agents.config import DEFAULT, AgentConfig, ModelOptions
 from chat_api.agents.service import agent_of
 from chat_api.auth.service import Delegation
 from chat_api.conversations.history import to_items
 from chat_api.conversations.places import recent_messages
 from chat_api.providers.catalogue import Catalogue
-from chat_api.providers.errors import ProviderFailed, ProviderUnreachable
-from chat_api.providers.service import ChosenModel, Providers
+from chat_api.providers.choosing import Providers, Wanted
+from chat_api.providers.line import Line
+from chat_api.providers.provider import ChosenModel
 from chat_api.runs.admission import Admission
+from chat_api.runs.answering import Answering, merged
 from chat_api.runs.approvals import allowed, ask_if_unsure, unasked
 from chat_api.runs.conclude import End, Status
-from chat_api.runs.costs import cost_of, prepare
 from chat_api.runs.errors import GaveUp, Waiting
 from chat_api.runs.events import ATTEMPT, Event
 from chat_api.runs.journal import Journal
@@ -60,7 +62,7 @@ class Live:
     journal: Journal
     before: Sequence[Event] = ()
     agent: AgentConfig = DEFAULT
-    chosen: ChosenModel | None = None
+    answering: Answering | None = None
 
 
 async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
@@ -77,21 +79,20 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
         begun = turn.attempt - _decided(live.before)
         if begun > deps.attempts:
             raise GaveUp(begun - 1)
-        live.chosen = await deps.providers.choose()
-        prepare(live.chosen.provider.name)
-        user = _user(deps, live, live.chosen)
         live.agent = await agent_of(deps.db, turn.agent)
+        options = merged(live.agent, turn.options)
+        live.answering = _answering(deps, live, options)
+        chosen = await live.answering.begin()
+        user = _user(deps, live, chosen)
         user.box = await deps.tools.equip(user.deputy)
         if live.agent != DEFAULT:
             user.box = allowed(live.agent, user.box)
             user.functions = unasked(live.agent, user.box)
         ask_if_unsure(live.journal, user.box)
-        await drive(await _task(deps, live, live.chosen), user, live.journal)
+        await drive(await _task(deps, live, live.answering, chosen, options), user, live.journal)
     except Waiting as waiting:
         return _end(live, "requires_action", requests=waiting.requests), {}
     except Problem as problem:
-        if isinstance(problem, ProviderUnreachable | ProviderFailed):
-            deps.providers.forget()
         return failed(live, problem)
     return _end(live, "completed"), {}
 
@@ -114,6 +115,13 @@ def stopped(live: Live) -> tuple[End, dict[str, Any]]:
     return _end(live, "cancelled"), {}
 
 
+def _answering(deps: TurnDeps, live: Live, options: ModelOptions) -> Answering:
+    wanted = Wanted(live.turn.user_id, options.provider, options.model_id)
+    failed_before = {str(fallback["provider"]) for fallback in live.journal.fallbacks}
+    line = Line(deps.providers, wanted, failed_before)
+    return Answering(deps.catalogue, deps.providers, line, live.journal)
+
+
 def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
     turn = live.turn
     identity = Identity(turn.issuer, turn.subject, {"zoneinfo": turn.timezone})
@@ -124,7 +132,9 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
     )
 
 
-async def _task(deps: TurnDeps, live: Live, chosen: ChosenModel) -> Task:
+async def _task(
+    deps: TurnDeps, live: Live, answering: Answering, chosen: ChosenModel, options: ModelOptions
+) -> Task:
     turn = live.turn
     tokens = chosen.provider.context_tokens or deps.context_tokens
     history = (
@@ -135,8 +145,11 @@ async def _task(deps: TurnDeps, live: Live, chosen: ChosenModel) -> Task:
     return Task(
         agent=live.agent,
         instructions=live.agent.instructions_for(turn.timezone or deps.timezone),
-        items=to_items(history, turn.content, tokens=tokens),
-        model=deps.catalogue.model(chosen),
+        tokens=tokens,
+        cut=partial(to_items, history, turn.content),
+        answering=answering,
+        chosen=chosen,
+        options=options,
     )
 
 
@@ -146,20 +159,19 @@ def _end(
     error: dict[str, Any] | None = None,
     requests: tuple[dict[str, Any], ...] = (),
 ) -> End:
-    journal, chosen = live.journal, live.chosen
-    provider = chosen.provider if chosen else None
+    journal, answering = live.journal, live.answering
+    chosen = answering.chosen if answering else None
     return End(
         status=status,
         text=journal.said,
         tool_calls=tuple(journal.calls),
         usage=journal.usage(),
         error=error,
-        provider=provider.name if provider else None,
+        provider=chosen.provider.name if chosen else None,
         model=chosen.name if chosen else None,
-        cost_usd=cost_of(provider.name, provider.base_url, chosen.name, journal.completions)
-        if provider and chosen
-        else None,
+        cost_usd=answering.cost() if answering and chosen else None,
         requests=requests,
+        fallbacks=tuple(answering.fallbacks if answering else journal.fallbacks),
     )
 
 

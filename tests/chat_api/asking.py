@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chat_api.providers.catalogue import Catalogue, open_catalogue
 from chat_api.providers.completions import Completion
-from chat_api.providers.service import ChosenModel, Provider
+from chat_api.providers.provider import ChosenModel, Provider
 from tests.model_server import Chat, ModelServer, Reply
 
 __all__ = ["Asked", "Asking", "asking", "told", "until"]

@@ -36,6 +36,11 @@ def _server(person: Person) -> str:
     return register(person, "https://mcp.example.com/mcp", f"s{uuid4().hex[:12]}")
 
 
+def _provider(person: Person) -> str:
+    body = {"name": f"p{uuid4().hex[:12]}", "base_url": "https://models.example.com/v1"}
+    return _made(person, "/api/v1/providers", body, "id")
+
+
 def _tool(person: Person) -> str:
     return _made(person, REGISTER, tool(fresh()), "tool_id")
 
@@ -68,6 +73,7 @@ BELONGINGS: Final[dict[str, Callable[[Person], str]]] = {
     "conversation_id": lambda person: person.say("Hello")["conversation_id"],
     "key_id": _key,
     "message_id": _message,
+    "provider_id": _provider,
     "run_id": lambda person: person.say("Hello")["run_id"],
     "server_id": _server,
     "thread_id": _thread,
@@ -76,5 +82,5 @@ BELONGINGS: Final[dict[str, Callable[[Person], str]]] = {
 }
 """By the name of the slot: makes one that is the person's, and returns its id."""
 
-NO_IDS: Final = {"name": "add_todo", "version": "1", "who": "neighbour"}
+NO_IDS: Final = {"name": "add_todo", "provider": "openai", "version": "1", "who": "neighbour"}
 """Slots that hold no id of anything, with something to put there."""

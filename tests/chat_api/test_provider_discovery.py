@@ -99,12 +99,14 @@ def test_a_named_provider_is_the_only_one_asked(api_database: str, person: MakeP
     assert first.requests == []
 
 
-def test_when_the_chosen_one_dies_the_next_turn_finds_another(api_database: str, person: MakePerson) -> None:
+def test_without_fallback_the_turn_after_that_of_the_dead_one_finds_another(
+    api_database: str, person: MakePerson
+) -> None:
     dying, other = Place("ollama"), Place("lmstudio")
     port = free_port()
     with running(other) as lmstudio:
         settings = endpoints(ollama=f"http://127.0.0.1:{port}", lmstudio=lmstudio)
-        with running_api(api_database, None, **settings) as api:
+        with running_api(api_database, None, provider_fallback=False, **settings) as api:
             alice = person(api)
             with running(dying, port):
                 conversation_id = alice.say("Who is there?")["conversation_id"]

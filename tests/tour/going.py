@@ -65,6 +65,7 @@ def take(path: Path, folder: Path, database_url: str) -> Tour:
             "ME": "alice",
             "ADMIN": token_for("root", roles=["admin"]),
             "LIBRARY": library.url,
+            "MODELS": model.url,
         }
         among = stack.enter_context(shell(folder, **variables))
         for section in sections_of(path.read_text()):

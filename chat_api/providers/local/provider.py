@@ -4,7 +4,7 @@ from typing import Final
 
 from chat_api.providers.local.model import CONTEXT_TOKENS, MAX_TOKENS, MAX_TOOL_ROUNDS, MODEL_NAME
 from chat_api.providers.local.process import LocalModel
-from chat_api.providers.service import Provider
+from chat_api.providers.provider import Provider
 
 __all__ = ["as_provider"]
 

@@ -3,13 +3,13 @@
 from typing import Any, Final
 
 from chat_api.runs.events import Event
-from chat_api.runs.wire.protocol import Wire, dumps, final_frame
+from chat_api.runs.wire.protocol import Wire, dumps, fallback_frame, final_frame
 
 __all__ = ["NDJSON"]
 
 
 def _frame(event: Event) -> bytes:
-    found = _object(event)
+    found = fallback_frame(event) if event.type == "provider.fallback" else _object(event)
     if found is None:
         return b""
     return _bare(found | {"run_id": str(event.run_id), "seq": event.seq})

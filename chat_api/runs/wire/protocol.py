@@ -9,7 +9,7 @@ from chat_api.runs.events import Event
 from kit.errors import Problem
 from kit.postgres.tables import now
 
-__all__ = ["Wire", "dumps", "encode", "final_frame"]
+__all__ = ["Wire", "dumps", "encode", "fallback_frame", "final_frame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ def _made(wire: Wire, event: Event) -> bytes:
 def dumps(value: dict[str, Any]) -> str:
     """JSON on one line for every reader: what some take for the end of a line, as U+2028, is escaped."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def fallback_frame(event: Event) -> dict[str, Any]:
+    """`fallback`: another provider is asked, on every wire."""
+    return {"type": "fallback", "timestamp": event.at.isoformat(), **event.data}
 
 
 def final_frame(event: Event) -> dict[str, Any]:

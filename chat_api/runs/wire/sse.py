@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from chat_api.runs.events import DELTA, Event
-from chat_api.runs.wire.protocol import Wire, dumps, final_frame
+from chat_api.runs.wire.protocol import Wire, dumps, fallback_frame, final_frame
 
 __all__ = ["SSE"]
 
@@ -36,6 +36,8 @@ def data_of(event: Event) -> dict[str, Any]:
             # What a model said is in the tokens already.
             shown = {name: value for name, value in data.items() if name != "output"}
             return {"type": _STEP[event.type], **common, **shown}
+        case "provider.fallback":
+            return {**fallback_frame(event), **common}
         case "usage":
             return {"type": "usage", **common, "usage": data}
         case "approval.requested":
