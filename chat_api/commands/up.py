@@ -12,11 +12,8 @@ from chat_api.commands.console import command, words
 from chat_api.commands.credentials import database_url
 from chat_api.commands.model import fetch_model, present_model
 from chat_api.commands.serve import listen, run_api
-<<<<<<< HEAD
 from chat_api.commands.web import page_beside
-=======
 from chat_api.providers.catalogue import open_catalogue
->>>>>>> b8fa258 (wip)
 from chat_api.providers.errors import NoProvider, ProviderUnreachable
 from chat_api.providers.local import LocalModel, run_local_model
 from chat_api.providers.opening import providers_of
