@@ -25,7 +25,15 @@ LONGEST_QUERY: Final = 500
 
 _START, _STOP = "\x01", "\x02"
 _LONGEST_READ: Final = 50_000
-_WORDS: Final = text("SELECT CAST(websearch_to_tsquery('simple', :q) AS text) AS words")
+_MOST_BEGUN: Final = 50_000
+_WORDS: Final = text(
+    """
+    SELECT CAST(websearch_to_tsquery('simple', :q) AS text) AS words,
+        CAST(websearch_to_tsquery('simple', :whole) AS text) AS whole,
+        CAST(websearch_to_tsquery('simple', :last) AS text) AS last
+    """
+)
+_BEGUN: Final = text("EXPLAIN (FORMAT JSON) SELECT FROM messages WHERE search @@ CAST(:words AS tsquery)")
 # An index on the user alone would read all that they have said; `IS TRUE` keeps it out.
 _SEARCH: Final = """
     SELECT hit.*, ts_headline('simple', translate(left(content, :longest), chr(1) || chr(2), ''),
@@ -35,7 +43,8 @@ _SEARCH: Final = """
             conversations.title, conversations.agent_id, conversations.archived_at,
             CAST(ts_rank_cd(messages.search, CAST(:words AS tsquery)) AS float8) AS rank
         FROM messages JOIN conversations ON conversations.id = messages.conversation_id
-        WHERE messages.search @@ (CAST(:words AS tsquery) && CAST(:who AS tsquery))
+        WHERE messages.search @@ (CAST(:looked_up AS tsquery) && CAST(:who AS tsquery))
+            AND (messages.search @@ CAST(:words AS tsquery)) IS TRUE
             AND (messages.user_id = :user_id) IS TRUE AND messages.deleted_at IS NULL
             AND conversations.deleted_at IS NULL {conditions}
         ORDER BY rank DESC, messages.created_at DESC, messages.id DESC
@@ -83,13 +92,14 @@ async def search(
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """A page of the user's messages that fit, the best first, and where it goes on. Raises InvalidCursor."""
     place = None if cursor is None else read_cursor(_Place, cursor)
-    words = await _words(db, query.q)
+    words, looked_up = await _words(db, query.q)
     if not words:
         return [], None
     statement = text(_SEARCH.format(conditions=query.conditions(), after="" if place is None else _AFTER))
     parameters = {
         "user_id": user_id,
         "words": words,
+        "looked_up": looked_up,
         "who": f"'u:{user_id}'",
         "agent": query.agent,
         "role": query.role,
@@ -107,13 +117,22 @@ async def search(
     return rows[:limit], write_cursor(_Place(rank=last.rank, at=last.created_at, id=last.id))
 
 
-async def _words(db: Db, q: str) -> str:
-    """The query as Postgres reads it, its last word as the beginning of one; empty where it has no words."""
-    words: str = (await db.run(_WORDS, {"q": q}))[0].words
-    last = q.split()[-1:]
+async def _words(db: Db, q: str) -> tuple[str, str]:
+    """The query as Postgres reads it, its last word as the beginning of one; empty where it has no words.
+
+    And what of it the index is asked for: the beginning of a word only where few messages of all have such
+    words, for it reads them all; otherwise it is looked for in those that have the rest.
+    """
+    *others, last = q.split() or [""]
+    is_choice = "or" in q.lower().split()
+    parts = {"q": q, "whole": "" if is_choice else " ".join(others), "last": last}
+    [row] = await db.run(_WORDS, parameters=parts)
     # What is in quotes or excluded is meant as it is.
-    is_open = last and not q.rstrip().endswith('"') and not last[0].startswith("-")
-    return f"{words}:*" if is_open and words.endswith("'") else words
+    if last.endswith('"') or last.startswith("-") or not row.words.endswith("'"):
+        return row.words, row.words
+    words = f"{row.words}:*"
+    [[plan]] = (await db.run(_BEGUN, {"words": f"{row.last}:*" if row.last.endswith("'") else words}))[0]
+    return words, row.whole if plan["Plan"]["Plan Rows"] > _MOST_BEGUN else words
 
 
 def marked(snippet: str) -> str:
