@@ -11,6 +11,7 @@ from chat_api.agents.errors import TooManyTokens, UnknownTools
 from chat_api.agents.tools import Known, named
 from chat_api.auth.dependencies import Caller
 from chat_api.auth.service import Delegation
+from chat_api.providers.names import BUILT_IN
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import ToolOut
 from chat_api.tools.servers.others import OtherServers
@@ -27,7 +28,7 @@ class Fit:
 
     config: AgentConfig
     unknown_tools: list[str]
-    unknown_provider: str | None = None
+    unknown_provider: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class Offer:
         for index, config in enumerate(configs):
             if problem := self._too_many(config):
                 raise problem.at(index)
-        known = await self.known() if any(map(named, configs)) else None
+        known = await self.known() if any(map(named, configs)) else Known(frozenset(), frozenset())
         return [
-            Fit(known.without_unknown(config), known.unknown(config)) if known else Fit(config, [])
+            Fit(known.without_unknown(config), known.unknown(config), _unknown_provider(config))
             for config in configs
         ]
 
@@ -89,6 +90,10 @@ class Offer:
 def _unknown(config: AgentConfig, known: Known | None) -> UnknownTools | None:
     unknown = known.unknown(config) if known else []
     return UnknownTools(unknown) if unknown else None
+
+
+def _unknown_provider(config: AgentConfig) -> str | None:
+    return None if config.provider in BUILT_IN else config.provider
 
 
 async def _offer(request: Request, caller: Caller) -> Offer:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from kit.postgres import Db
 
-__all__ = ["Metrics", "measure"]
+__all__ = ["OF_ALL", "OF_ONE", "Metrics", "measure"]
 
 _METRICS: Final = """
     WITH taken AS (
@@ -40,8 +40,8 @@ _METRICS: Final = """
     FROM taken
 """
 # An index has the runs of an agent by time, another one those of one person with it.
-_OF_ALL: Final = text(_METRICS.format(own=""))
-_OF_ONE: Final = text(_METRICS.format(own="AND runs.user_id = :user_id"))
+OF_ALL: Final = text(_METRICS.format(own=""))
+OF_ONE: Final = text(_METRICS.format(own="AND runs.user_id = :user_id"))
 
 
 class Metrics(NamedTuple):
@@ -64,7 +64,7 @@ async def measure(db: Db, agent_id: UUID, user_id: UUID | None, since: datetime,
     parameters: dict[str, Any] = {"agent_id": agent_id, "since": since, "until": until}
     if user_id is not None:
         parameters["user_id"] = user_id
-    [row] = await db.run(_OF_ALL if user_id is None else _OF_ONE, parameters)
+    [row] = await db.run(OF_ALL if user_id is None else OF_ONE, parameters)
     half, most = (round(each, 1) for each in row.latencies) if row.latencies else (None, None)
     tokens = int(row.input_tokens), int(row.output_tokens)
     calls = int(row.tool_calls), int(row.failed_tool_calls)

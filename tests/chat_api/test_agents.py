@@ -1,5 +1,6 @@
 """Agents: assistants of one's own."""
 
+from functools import reduce
 from typing import Any
 from uuid import uuid4
 
@@ -7,10 +8,13 @@ import pytest
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.deciding import agent, with_agent
+from tests.chat_api.replica import running_api
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
 AGENTS = "/api/v1/agents"
+NESTED: dict[str, Any] = reduce(lambda inner, _: {"x": inner}, range(10), {})
+"""Once more than metadata may."""
 
 
 def test_an_agent_answers_with_its_own_prompt_and_tools(alice: Person, model: ModelServer) -> None:
@@ -23,6 +27,61 @@ def test_an_agent_answers_with_its_own_prompt_and_tools(alice: Person, model: Mo
     assert [tool["function"]["name"] for tool in request["tools"]] == ["calculator"]
     run = alice.http.get(f"/api/v1/runs/{answer['run_id']}").json()
     assert (run["agent_id"], run["agent_version"]) == (agent_id, 1)
+
+
+def test_an_agent_has_what_was_said_of_it_and_the_usual_for_the_rest(alice: Person) -> None:
+    said: dict[str, Any] = {
+        "name": "Librarian",
+        "description": "Knows every book",
+        "system_prompt": "You know every book.",
+        "provider": "ollama",
+        "model_id": "neural-chat",
+        "tools": ["calculator"],
+        "temperature": 0,
+        "max_tokens": 4096,
+        "streaming": False,
+        "approvals": {"tools": [], "not_read_only": True},
+        "metadata": {"colour": "blue", "nested": NESTED["x"]["x"]},
+    }
+    made = alice.http.post("/api/agents", json=said)
+    assert made.status_code == 201
+    assert {name: made.json()[name] for name in said} == said
+    assert made.json().keys() - said.keys() == {
+        *("agent_id", "version", "status", "right", "owner", "created_at", "updated_at")
+    }
+    assert alice.http.get(f"/api/agents/{made.json()['agent_id']}").json() == made.json()
+    plain = alice.http.post(AGENTS, json={"name": "A", "system_prompt": "B"}).json()
+    assert (plain["temperature"], plain["max_tokens"], plain["streaming"]) == (0.7, 2048, True)
+    assert [plain[name] for name in ("provider", "model_id", "tools")] == [None] * 3
+        None,
+        None,
+        None,
+        "active",
+    )
+    as_provider = agent(alice, temperature=None, max_tokens=None)
+    found = alice.http.get(f"{AGENTS}/{as_provider}").json()
+    assert (found["temperature"], found["max_tokens"]) == (None, None)
+
+
+def test_what_may_be_nothing_is_taken_back_by_null(alice: Person) -> None:
+    agent_id = agent(alice, description="x", provider="ollama", model_id="y", tools=[], metadata={"z": 1})
+    nothing = dict.fromkeys(("description", "provider", "model_id", "tools", "temperature", "max_tokens"))
+    changed = alice.http.patch(f"{AGENTS}/{agent_id}", json={**nothing, "metadata": {}}).json()
+    assert {name: changed[name] for name in nothing} == nothing
+    assert (changed["metadata"], changed["name"], changed["version"]) == ({}, "Careful", 2)
+
+
+def test_an_operator_says_how_long_answers_may_be(
+    alice: Person, api_database: str, shared_model: ModelServer, person: MakePerson
+) -> None:
+    refused = alice.http.post(AGENTS, json={"name": "A", "system_prompt": "B", "max_tokens": 4097})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_many_tokens")
+    assert refused.json()["error"]["details"] == {"most": 4096}
+    agent_id = agent(alice)
+    path = f"{AGENTS}/{agent_id}"
+    assert alice.http.patch(path, json={"max_tokens": 4097}).json()["error"]["code"] == "too_many_tokens"
+    with running_api(api_database, shared_model.url, agent_max_tokens=8192) as generous:
+        assert agent(person(generous), max_tokens=8192)
 
 
 def test_an_agent_without_tools_is_offered_none(alice: Person, model: ModelServer) -> None:
@@ -118,6 +177,17 @@ def test_an_agent_of_somebody_else_is_not_there(
         {"approvals": {"tools": ["a b"]}},
         {"approvals": {"always": True}},
         {"mood": "good"},
+        {"temperature": 2.1},
+        {"temperature": -0.1},
+        {"max_tokens": 99},
+        {"provider": "Open AI"},
+        {"model_id": " "},
+        {"description": "x" * 2001},
+        {"streaming": "often"},
+        {"metadata": []},
+        {"metadata": {"x": "é" * 8192}},
+        {"metadata": {"x": "\x00"}},
+        {"metadata": NESTED},
     ],
 )
 def test_an_agent_that_makes_no_sense_is_refused(alice: Person, fields: dict[str, Any]) -> None:
