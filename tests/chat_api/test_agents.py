@@ -53,11 +53,6 @@ def test_an_agent_has_what_was_said_of_it_and_the_usual_for_the_rest(alice: Pers
     plain = alice.http.post(AGENTS, json={"name": "A", "system_prompt": "B"}).json()
     assert (plain["temperature"], plain["max_tokens"], plain["streaming"]) == (0.7, 2048, True)
     assert [plain[name] for name in ("provider", "model_id", "tools")] == [None] * 3
-        None,
-        None,
-        None,
-        "active",
-    )
     as_provider = agent(alice, temperature=None, max_tokens=None)
     found = alice.http.get(f"{AGENTS}/{as_provider}").json()
     assert (found["temperature"], found["max_tokens"]) == (None, None)
