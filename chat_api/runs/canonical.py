@@ -25,6 +25,7 @@ class RunStarted(_Event):
     type: Literal["run.started"]
     conversation_id: UUID
     position: int = Field(description="Of the user's message in its conversation")
+    user_message_id: UUID | None = Field(default=None, description="Of that message, where it is a new one")
 
 
 class Attempt(_Event):

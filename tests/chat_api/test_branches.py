@@ -1,8 +1,13 @@
 """Conversations that branch: what was said stays, and what a model is sent is one way through it."""
 
 from typing import Any
+from uuid import uuid4
 
-from tests.chat_api.branches import said_to, talk, turn
+import pytest
+from starlette.responses import Response
+
+from tests.chat_api.branches import echo, said_to, talk, turn
+from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import execute
 from tests.model_server import ModelServer
 from tests.servers import Person
@@ -75,3 +80,44 @@ def test_a_turn_that_names_the_newest_message_makes_no_branch(
     assert execute(api_database, branched, conversation) == [(False,)]
     chat(alice, conversation, "1b", "root")
     assert execute(api_database, branched, conversation) == [(True,)]
+
+
+def test_what_follows_a_turn_without_an_answer_follows_its_message(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One", "Two")
+    model.script = lambda _: Response("No.", 400)
+    assert alice.post("Three", conversation).status_code == 502
+    model.script = echo
+    three = alice.messages(conversation)[4]["id"]
+    alice.say("Four", conversation)
+    said = ["One", "To One.", "Two", "To Two.", "Three", "(There was no answer.)"]
+    assert said_to(model) == [*said, "Four"]
+    assert chat(alice, conversation, "4", three).status_code == 200
+    assert said_to(model) == [*said, "4"]
+    after = alice.messages(conversation)
+    assert [message["parent_id"] for message in (after[5], after[7])] == [three, three]
+    assert after[5]["siblings"] == [after[5]["id"], after[7]["id"]]
+
+
+@pytest.mark.parametrize("parent", ["somebody else's", "of another conversation", "unknown"])
+def test_a_turn_follows_only_what_is_there(
+    alice: Person, person: MakePerson, model: ModelServer, parent: str
+) -> None:
+    conversation, other = talk(alice, model, "One"), talk(alice, model, "Two")
+    bob = person()
+    ids = {
+        "somebody else's": bob.messages(talk(bob, model, "Three"))[0]["id"],
+        "of another conversation": alice.messages(other)[0]["id"],
+        "unknown": str(uuid4()),
+    }
+    asked = len(model.requests)
+    refused = chat(alice, conversation, "Four", ids[parent])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "message_not_found")
+    path = f"/api/v1/conversations/{conversation}/messages/{ids[parent]}"
+    for how, body in (("edit", {"message": "4"}), ("regenerate", {})):
+        assert alice.http.post(f"{path}/{how}", json=body).json()["error"]["code"] == "message_not_found"
+    assert (len(alice.messages(conversation)), len(model.requests)) == (2, asked)
+
+
+def test_a_parent_goes_with_its_conversation(alice: Person) -> None:
+    body = {"message": "One", "parent_id": str(uuid4())}
+    assert alice.http.post(f"/api/{alice.name}/chat", json=body).status_code == 422

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from chat_api.runs.events import Event
-from chat_api.runs.wire.protocol import Wire, dumps, fallback_frame, final_frame
+from chat_api.runs.wire.protocol import Wire, begun, dumps, fallback_frame, final_frame
 
 __all__ = ["NDJSON"]
 
@@ -19,7 +19,7 @@ def _object(event: Event) -> dict[str, Any] | None:
     data, timestamp = event.data, event.at.isoformat()
     match event.type, data.get("kind"):
         case "run.started", _:
-            return {"type": "start", "conversation_id": data["conversation_id"], "timestamp": timestamp}
+            return {"type": "start", **begun(event), "timestamp": timestamp}
         case "attempt", _:
             return {
                 "type": "attempt",

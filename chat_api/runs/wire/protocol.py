@@ -9,7 +9,7 @@ from chat_api.runs.events import Event
 from kit.errors import Problem
 from kit.postgres.tables import now
 
-__all__ = ["Wire", "dumps", "encode", "fallback_frame", "final_frame"]
+__all__ = ["Wire", "begun", "dumps", "encode", "fallback_frame", "final_frame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ def _made(wire: Wire, event: Event) -> bytes:
 def dumps(value: dict[str, Any]) -> str:
     """JSON on one line for every reader: what some take for the end of a line, as U+2028, is escaped."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def begun(event: Event) -> dict[str, Any]:
+    """What the first frame of a run says on every wire; of another answer to a message, no message."""
+    return {name: event.data.get(name) for name in ("conversation_id", "user_message_id")}
 
 
 def fallback_frame(event: Event) -> dict[str, Any]:

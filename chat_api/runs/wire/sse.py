@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from chat_api.runs.events import DELTA, Event
-from chat_api.runs.wire.protocol import Wire, dumps, fallback_frame, final_frame
+from chat_api.runs.wire.protocol import Wire, begun, dumps, fallback_frame, final_frame
 
 __all__ = ["SSE"]
 
@@ -27,7 +27,7 @@ def data_of(event: Event) -> dict[str, Any]:
     data = event.data
     match event.type:
         case "run.started":
-            return {"type": "start", **common, "conversation_id": data["conversation_id"]}
+            return {"type": "start", **common, **begun(event)}
         case "attempt":
             return {"type": "attempt", **common, "attempt": data["attempt"], "content": data["text"]}
         case "text.delta":
