@@ -9,8 +9,6 @@ from importlib.metadata import version
 from typing import Final, TypedDict
 
 from fastapi import Depends, FastAPI
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,9 +21,9 @@ from chat_api.auth.passwords import Hasher
 from chat_api.auth.service import Delegation
 from chat_api.bodies import utf8_body
 from chat_api.conversations.routers import ROUTERS as CONVERSATIONS
-from chat_api.errors import ErrorEnvelope, answer_errors, answer_to
+from chat_api.errors import ErrorEnvelope, answer_errors
 from chat_api.health import router as health_router
-from chat_api.middleware import Answers, BodyLimit
+from chat_api.middleware import middleware_for
 from chat_api.openapi import TAGS, DescribedApi
 from chat_api.providers import model_routes
 from chat_api.providers import routes as provider_routes
@@ -47,6 +45,7 @@ from chat_api.runs import routes as run_routes
 from chat_api.runs.admission import Admission
 from chat_api.runs.control import cancel_of
 from chat_api.runs.disabled import stop_disabled_forever
+from chat_api.runs.erasing import purge_forever
 from chat_api.runs.hub import Hub
 from chat_api.runs.log import Log
 from chat_api.runs.signals import CHANNEL
@@ -59,7 +58,7 @@ from chat_api.tools.connections import connect_http, connect_in_process
 from chat_api.tools.servers import routes as server_routes
 from chat_api.tools.servers.others import OtherServers
 from kit.access import CHANNEL as ACCESS
-from kit.access import Access, Door, Leashed, open_access, open_door
+from kit.access import Access, Door, open_access, open_door
 from kit.limits import Limiter
 from kit.postgres import Db, embedded_url, listen_forever, migrate, open_db
 from kit.sealing import Sealer
@@ -73,7 +72,6 @@ from mcp_server.setup import deps_from, http_app, limit_from, verifier_from
 
 __all__ = ["create_app"]
 
-_LARGEST_BODY: Final = 1024 * 1024
 _ROUTERS: Final = (chat_routes.router, branch_routes.router, auth_routes.router, health_router)
 _LIMITED: Final = (
     user_routes.router,
@@ -135,7 +133,7 @@ def create_app(settings: Settings | None = None, *, local: LocalModel | None = N
         version=version("turnlog"),
         openapi_tags=TAGS,
         lifespan=lifespan,
-        middleware=_middleware(settings),
+        middleware=middleware_for(settings),
         # Where it leads would be up to the request's Host.
         redirect_slashes=False,
         responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
@@ -162,33 +160,6 @@ class _McpDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["state"]["mcp"](scope, receive, send)
-
-
-def _middleware(settings: Settings) -> list[Middleware]:
-    stack = [
-        Middleware(Answers, log=settings.access_log),
-        Middleware(Leashed, answer=answer_to),
-        Middleware(BodyLimit, limit=_LARGEST_BODY),
-    ]
-    if settings.origins:
-        cors = Middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=[
-                "X-Request-ID",
-                "X-Run-ID",
-                "X-Conversation-ID",
-                "ETag",
-                "Retry-After",
-                "RateLimit",
-                "RateLimit-Policy",
-                "WWW-Authenticate",
-            ],
-        )
-        stack.append(cors)
-    return stack
 
 
 async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitStack) -> State:
@@ -284,7 +255,8 @@ async def _open_worker(
     listen = partial(listen_forever, url, heard, listening=listening, name=str(worker.id))
     stop = partial(stop_disabled_forever, worker, access)
     watch = partial(providers.watch_forever, settings.provider_check_every)
-    await stack.enter_async_context(worker.running(listen, stop, watch, *access.jobs))
+    purge = partial(purge_forever, deps.db, settings.conversation_retention_days)
+    await stack.enter_async_context(worker.running(listen, stop, watch, purge, *access.jobs))
     return worker
 
 

@@ -3,17 +3,24 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from chat_api.conversations.transfer_routes import IMPORT_PATH
+from chat_api.errors import answer_to
+from chat_api.settings import Settings
+from kit.access import Leashed
 from kit.ids import new_id
 
-__all__ = ["Answers", "BodyLimit"]
+__all__ = ["Answers", "BodyLimit", "middleware_for"]
 
 _log = structlog.get_logger(__name__)
 # Asked every few seconds by who watches the server.
@@ -26,6 +33,7 @@ _SAFE: Final = {
 _SLOWEST_BODY: Final = 30.0
 _SLOWEST_LINE: Final = 10_000.0
 """Bytes a second."""
+_LARGEST_BODY: Final = 1024 * 1024
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -73,28 +81,31 @@ class BodyLimit:
     FastAPI's own limit answers without our envelope. The MCP endpoint has a limit of its own.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, larger: Mapping[str, int] | None = None) -> None:
+        """`larger` are the limits of paths that may have more."""
         self.app = app
         self.limit = limit
+        self.larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == "/mcp":
             await self.app(scope, receive, send)
             return
+        limit = self.larger.get(scope["path"], self.limit)
         declared = Headers(scope=scope).get("content-length", "")
-        received = int(declared) if declared.isdecimal() and int(declared) > self.limit else 0
+        received = int(declared) if declared.isdecimal() and int(declared) > limit else 0
         whole, deadline = False, time.monotonic() + _SLOWEST_BODY
 
         async def receive_within_limit() -> Message:
             nonlocal received, whole, deadline
-            if received <= self.limit:
+            if received <= limit:
                 # After the body, one waits for the client to leave, which may take as long as it likes.
                 message = await receive() if whole else await _before(deadline, receive)
                 whole = not message.get("more_body", False)
                 received += len(message.get("body", b""))
                 # A slow line is given the time that it takes, a trickle is not.
                 deadline += len(message.get("body", b"")) / _SLOWEST_LINE
-                if received <= self.limit:
+                if received <= limit:
                     return message
             raise HTTPException(413, headers={"Connection": "close"})
 
@@ -107,3 +118,31 @@ async def _before(deadline: float, receive: Receive) -> Message:
             return await receive()
     except TimeoutError as error:
         raise HTTPException(408, headers={"Connection": "close"}) from error
+
+
+def middleware_for(settings: Settings) -> list[Middleware]:
+    """What every request goes through, from the outside in."""
+    stack = [
+        Middleware(Answers, log=settings.access_log),
+        Middleware(Leashed, answer=answer_to),
+        Middleware(BodyLimit, limit=_LARGEST_BODY, larger={IMPORT_PATH: settings.import_max_bytes}),
+    ]
+    if settings.origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[
+                "X-Request-ID",
+                "X-Run-ID",
+                "X-Conversation-ID",
+                "ETag",
+                "Retry-After",
+                "RateLimit",
+                "RateLimit-Policy",
+                "WWW-Authenticate",
+            ],
+        )
+        stack.append(cors)
+    return stack

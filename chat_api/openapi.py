@@ -142,6 +142,13 @@ _BODIES: Final[dict[str, Any]] = {
     "NewConversation": {"title": "Trip to Lisbon", "metadata": {"folder": "travel"}},
     "ConversationChange": {"title": "Trip to Porto", "archived": True},
     "Bulk": {"action": "archive", "ids": [_EXAMPLE_ID]},
+    "Document": {
+        "messages": [
+            {"role": "user", "content": "What is 17% of 2340?"},
+            {"role": "assistant", "content": "397.8"},
+        ]
+    },
+    "Fork": {"title": "Another way"},
     "Feedback": {"rating": "down", "comment": "It is Porto, not Lisbon."},
     "ErrorEnvelope": {
         "success": False,
@@ -187,7 +194,7 @@ def _describe(schema: dict[str, Any]) -> None:
 
 def _describe_streams(answers: dict[str, Any]) -> None:
     content = answers.get("200", {}).get("content", {})
-    content.update({kind: _STREAMS[kind] for kind in _STREAMS if kind in content})
+    content.update({kind: _STREAMS[kind] for kind in _STREAMS if content.get(kind) == {}})
 
 
 def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:

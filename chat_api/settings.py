@@ -77,6 +77,15 @@ class Settings(LimitSettings, McpSettings):
         ge=1_000,
         description="Estimated tokens of a conversation that a model is sent at most",
     )
+    titles_by_model: bool = Field(
+        default=True, description="Whether the model names a conversation after its second turn"
+    )
+    conversation_retention_days: int = Field(
+        default=30, ge=0, le=36_500, description="Days that a deleted conversation can be restored"
+    )
+    import_max_bytes: int = Field(
+        default=20 * 1024 * 1024, ge=1024, le=2**30, description="Bytes of an import of conversations at most"
+    )
     mcp_url: HttpUrl | None = Field(
         default=None, description="Tool server elsewhere; unset: the one in this process"
     )

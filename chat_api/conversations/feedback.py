@@ -10,13 +10,13 @@ from chat_api.conversations.errors import MessageNotFound, NotAnAnswer
 from kit.postgres import Db
 from kit.postgres.tables import now
 
-__all__ = ["RATINGS", "Rating", "list_feedback", "rate"]
+__all__ = ["KEPT_RATINGS", "RATINGS", "Rating", "list_feedback", "rate"]
 
 Rating: TypeAlias = Literal["up", "down"]
 RATINGS: Final[Mapping[int, Rating]] = {1: "up", -1: "down"}
 """As they are kept."""
 
-_KEPT: Final = {rating: kept for kept, rating in RATINGS.items()}
+KEPT_RATINGS: Final = {rating: kept for kept, rating in RATINGS.items()}
 
 _THERE: Final = """
     user_id = :user_id AND conversation_id = :conversation_id AND id = :id AND deleted_at IS NULL
@@ -58,7 +58,7 @@ async def rate(
         "user_id": user_id,
         "conversation_id": conversation_id,
         "id": message_id,
-        "rating": rating and _KEPT[rating],
+        "rating": rating and KEPT_RATINGS[rating],
         "comment": comment,
         "at": None if rating is None else now(),
     }
@@ -73,6 +73,11 @@ async def list_feedback(
     db: Db, user_id: UUID, *, rating: Rating | None, after: UUID | None, limit: int
 ) -> tuple[Sequence[Row[Any]], UUID | None]:
     """A page of the user's feedback, that on the newest answers first, and where it goes on."""
-    parameters = {"user_id": user_id, "rating": rating and _KEPT[rating], "after": after, "n": limit + 1}
+    parameters = {
+        "user_id": user_id,
+        "rating": rating and KEPT_RATINGS[rating],
+        "after": after,
+        "n": limit + 1,
+    }
     rows = await db.run(_LIST, parameters)
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None

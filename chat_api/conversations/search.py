@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 
 from chat_api.conversations.listing import AgentFilter
 from kit.paging import read_cursor, write_cursor
 from kit.postgres import Db
 
-__all__ = ["LONGEST_QUERY", "Query", "marked", "search"]
+__all__ = ["LONGEST_QUERY", "Place", "Query", "marked", "search", "statement_of"]
 
 LONGEST_QUERY: Final = 500
 """Characters. Of four bytes each, they are still less than the longest word that Postgres takes."""
@@ -34,25 +34,25 @@ _WORDS: Final = text(
     """
 )
 _BEGUN: Final = text("EXPLAIN (FORMAT JSON) SELECT FROM messages WHERE search @@ CAST(:words AS tsquery)")
-# An index on the user alone would read all that they have said; `IS TRUE` keeps it out.
+# What fits is looked for first, by the one index that is made for it: one on the user or the conversation
+# would read all that they have said, which `IS TRUE` keeps out.
 _SEARCH: Final = """
-    SELECT hit.*, ts_headline('simple', translate(left(content, :longest), chr(1) || chr(2), ''),
-        CAST(:words AS tsquery), :options) AS snippet
-    FROM (
-        SELECT messages.id, messages.conversation_id, messages.role, messages.content, messages.created_at,
-            conversations.title, conversations.agent_id, conversations.archived_at,
-            CAST(ts_rank_cd(messages.search, CAST(:words AS tsquery)) AS float8) AS rank
-        FROM messages JOIN conversations ON conversations.id = messages.conversation_id
-        WHERE messages.search @@ (CAST(:looked_up AS tsquery) && CAST(:who AS tsquery))
-            AND (messages.search @@ CAST(:words AS tsquery)) IS TRUE
-            AND (messages.user_id = :user_id) IS TRUE AND messages.deleted_at IS NULL
-            AND conversations.deleted_at IS NULL {conditions}
-        ORDER BY rank DESC, messages.created_at DESC, messages.id DESC
-        OFFSET 0
-    ) AS hit
-    {after} ORDER BY rank DESC, created_at DESC, id DESC LIMIT :n
+    WITH fitting AS MATERIALIZED (
+        SELECT id, conversation_id, role, content, created_at,
+            CAST(ts_rank_cd(search, CAST(:words AS tsquery)) AS float8) AS rank
+        FROM messages
+        WHERE search @@ (CAST(:looked_up AS tsquery) && CAST(:who AS tsquery))
+            AND (search @@ CAST(:words AS tsquery)) IS TRUE
+            AND (user_id = :user_id) IS TRUE AND deleted_at IS NULL
+    )
+    SELECT fitting.*, conversations.title, conversations.agent_id, conversations.archived_at,
+        ts_headline('simple', translate(left(content, :longest), chr(1) || chr(2), ''),
+            CAST(:words AS tsquery), :options) AS snippet
+    FROM fitting JOIN conversations ON conversations.id = conversation_id
+    WHERE conversations.deleted_at IS NULL {conditions}
+    ORDER BY rank DESC, fitting.created_at DESC, fitting.id DESC LIMIT :n
 """
-_AFTER: Final = "WHERE (rank, created_at, id) < (:rank, :at, :id)"
+_AFTER: Final = " AND (rank, fitting.created_at, fitting.id) < (:rank, :at, :id)"
 _OPTIONS: Final = (
     f"StartSel={_START}, StopSel={_STOP}, MaxWords=30, MinWords=12, MaxFragments=2, FragmentDelimiter=' … '"
 )
@@ -72,14 +72,20 @@ class Query:
         found = {
             "conversations.agent_id IS NULL": self.agent == "default",
             "conversations.agent_id = :agent": isinstance(self.agent, UUID),
-            "messages.role = :role": self.role is not None,
-            "messages.created_at >= :since": self.since is not None,
-            "messages.created_at < :until": self.until is not None,
+            "role = :role": self.role is not None,
+            "fitting.created_at >= :since": self.since is not None,
+            "fitting.created_at < :until": self.until is not None,
         }
         return "".join(f" AND {condition}" for condition, is_wanted in found.items() if is_wanted)
 
+    def parameters(self) -> dict[str, Any]:
+        values = {"agent": self.agent, "role": self.role, "since": self.since, "until": self.until}
+        return {name: value for name, value in values.items() if value not in {None, "default"}}
 
-class _Place(BaseModel):
+
+class Place(BaseModel):
+    """Behind what a page goes on."""
+
     model_config = ConfigDict(extra="forbid")
 
     rank: float = Field(allow_inf_nan=False)
@@ -91,30 +97,38 @@ async def search(
     db: Db, user_id: UUID, query: Query, *, cursor: str | None, limit: int
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """A page of the user's messages that fit, the best first, and where it goes on. Raises InvalidCursor."""
-    place = None if cursor is None else read_cursor(_Place, cursor)
+    place = None if cursor is None else read_cursor(Place, cursor)
     words, looked_up = await _words(db, query.q)
     if not words:
         return [], None
-    statement = text(_SEARCH.format(conditions=query.conditions(), after="" if place is None else _AFTER))
+    statement, parameters = statement_of(user_id, query, words, looked_up, place, limit=limit)
+    rows = await db.run(statement, parameters)
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], write_cursor(Place(rank=last.rank, at=last.created_at, id=last.id))
+
+
+def statement_of(
+    user_id: UUID, query: Query, words: str, looked_up: str, place: Place | None, *, limit: int
+) -> tuple[TextClause, dict[str, Any]]:
+    """What finds a page, and one more, behind `place`.
+
+    `words` are the query as Postgres has it, `looked_up` what of it the index is asked for.
+    """
+    statement = _SEARCH.format(conditions=query.conditions() + ("" if place is None else _AFTER))
     parameters = {
         "user_id": user_id,
         "words": words,
         "looked_up": looked_up,
         "who": f"'u:{user_id}'",
-        "agent": query.agent,
-        "role": query.role,
-        "since": query.since,
-        "until": query.until,
         "longest": _LONGEST_READ,
         "options": _OPTIONS,
         "n": limit + 1,
+        **query.parameters(),
         **({} if place is None else place.model_dump()),
     }
-    rows = await db.run(statement, parameters)
-    if len(rows) <= limit:
-        return rows, None
-    last = rows[limit - 1]
-    return rows[:limit], write_cursor(_Place(rank=last.rank, at=last.created_at, id=last.id))
+    return text(statement), parameters
 
 
 async def _words(db: Db, q: str) -> tuple[str, str]:

@@ -1,0 +1,136 @@
+"""Lists of messages as OpenAI's API has them, made into messages of ours."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field
+
+from chat_api.conversations.conversation_schemas import Text
+from chat_api.conversations.import_forms import LONGEST_CONTENT, Call, Head, Imported, Kept, Unfit, checked
+from chat_api.conversations.titles import title_of
+from chat_api.providers.tool_calls import UNUSABLE, usable_arguments
+
+__all__ = ["from_openai"]
+
+_LONGEST_NOTED: Final = 15_000
+
+
+class _Function(BaseModel):
+    name: str = Field(min_length=1, max_length=200)
+    arguments: str = Field(max_length=LONGEST_CONTENT)
+
+
+class _FunctionCall(BaseModel):
+    id: str = Field(max_length=200)
+    function: _Function
+
+
+class _Part(BaseModel):
+    type: str = Field(max_length=100)
+    text: str | None = None
+
+
+class _OpenAi(BaseModel):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Text | list[_Part] | None = Field(default=None, max_length=LONGEST_CONTENT)
+    tool_calls: list[_FunctionCall] | None = None
+    tool_call_id: str | None = Field(default=None, max_length=200)
+
+
+def from_openai(fields: dict[str, Any], messages: Sequence[Any]) -> Imported:
+    """What the assistant says and does in a turn becomes one message. Raises Unfit."""
+    told = {name: fields[name] for name in ("title", "metadata") if fields.get(name) is not None}
+    found = Imported(checked(Head, told, "the document"))
+    listing = _Listing(found)
+    for number, given in enumerate(messages):
+        where = f"messages[{number}]"
+        listing.add(checked(_OpenAi, given, where), where)
+    listing.end()
+    head = found.head
+    first = next((message.content for message in found.messages if message.role == "user"), "")
+    if head.title is None:
+        head.title = title_of(first) or None
+        head.title_source = None if head.title is None else "message"
+    else:
+        head.title_source = "user"
+    return found
+
+
+class _Listing:
+    """Makes messages of ours out of those of OpenAI's API."""
+
+    def __init__(self, found: Imported) -> None:
+        self._found = found
+        self._open: dict[str, Call] = {}
+        self._system: list[str] = []
+        self._left_out: dict[str, int] = {}
+
+    def add(self, message: _OpenAi, where: str) -> None:
+        said = self._text(message)
+        match message.role:
+            case "system" | "developer":
+                self._system.append(said)
+            case "tool":
+                call = self._open.pop(message.tool_call_id or "", None)
+                if call is None:
+                    raise Unfit(f"{where}: its tool_call_id is not the id of an open call before it.")
+                call.result = _result(said)
+            case "user":
+                self._say("user", said)
+            case "assistant":
+                self._answer(said, message.tool_calls or [], where)
+
+    def _say(self, role: Literal["user", "assistant"], said: str) -> Kept:
+        messages, parents = self._found.messages, self._found.parents
+        message = Kept(id=str(len(messages)), role=role, content=said)
+        parents.append(len(messages) - 1 if messages else None)
+        messages.append(message)
+        return message
+
+    def _answer(self, said: str, calls: Sequence[_FunctionCall], where: str) -> None:
+        messages = self._found.messages
+        if messages and messages[-1].role == "assistant":
+            answer = messages[-1]
+            answer.content = "\n\n".join(text for text in (answer.content, said) if text)
+        else:
+            answer = self._say("assistant", said)
+        for each in calls:
+            call = Call(tool=each.function.name, args=_arguments(each.function.arguments, where))
+            self._open[each.id] = call
+            answer.tool_calls.append(call)
+
+    def _text(self, message: _OpenAi) -> str:
+        if not isinstance(message.content, list):
+            return message.content or ""
+        for part in message.content:
+            if part.text is None:
+                self._left_out[part.type] = self._left_out.get(part.type, 0) + 1
+        return "\n".join(part.text for part in message.content if part.text is not None)
+
+    def end(self) -> None:
+        """Say what has no place among messages."""
+        notes = self._found.notes
+        if self._system:
+            system = "\n\n".join(self._system)
+            room = _LONGEST_NOTED - len(json.dumps(self._found.head.metadata))
+            if len(json.dumps(system)) <= room:
+                self._found.head.metadata = {**self._found.head.metadata, "system": system}
+                notes.append("What the system said is in metadata.system; make an agent that is told so.")
+            else:
+                notes.append("What the system said is left out: it is too long.")
+        notes += [f"Parts of type {kind[:40]} are left out: {n}." for kind, n in self._left_out.items()]
+        if self._open:
+            notes.append(f"Calls of tools without a result: {len(self._open)}.")
+
+
+def _arguments(text: str, where: str) -> dict[str, Any]:
+    if usable_arguments(text) == UNUSABLE:
+        raise Unfit(f"{where}: the arguments of a call are no JSON object.")
+    return json.loads(text)
+
+
+def _result(said: str) -> Any:
+    """What a tool has returned: JSON where it is that, else text."""
+    wrapped = f'{{"result": {said}}}'
+    return said if usable_arguments(wrapped) == UNUSABLE else json.loads(wrapped)["result"]
