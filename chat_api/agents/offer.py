@@ -11,7 +11,7 @@ from chat_api.agents.errors import TooManyTokens, UnknownTools
 from chat_api.agents.tools import Known, named
 from chat_api.auth.dependencies import Caller
 from chat_api.auth.service import Delegation
-from chat_api.providers.names import BUILT_IN
+from chat_api.providers.choosing import Providers
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.schemas import ToolOut
 from chat_api.tools.servers.others import OtherServers
@@ -72,8 +72,14 @@ class Offer:
             if problem := self._too_many(config):
                 raise problem.at(index)
         known = await self.known() if any(map(named, configs)) else Known(frozenset(), frozenset())
+        providers = await cast("Providers", self.request.state.providers).of(self.caller.owner)
+        names = {None, *(provider.name for provider in providers)}
         return [
-            Fit(known.without_unknown(config), known.unknown(config), _unknown_provider(config))
+            Fit(
+                known.without_unknown(config),
+                known.unknown(config),
+                None if config.provider in names else config.provider,
+            )
             for config in configs
         ]
 
@@ -90,10 +96,6 @@ class Offer:
 def _unknown(config: AgentConfig, known: Known | None) -> UnknownTools | None:
     unknown = known.unknown(config) if known else []
     return UnknownTools(unknown) if unknown else None
-
-
-def _unknown_provider(config: AgentConfig) -> str | None:
-    return None if config.provider in BUILT_IN else config.provider
 
 
 async def _offer(request: Request, caller: Caller) -> Offer:
