@@ -84,7 +84,8 @@ class Watch:
             verdict.problem = problem
         except TimeoutError as error:
             verdict.problem = trouble_of(error)
-        verdict.latency_ms = round((time.monotonic() - began) * 1000)
+        verdict.at = time.monotonic()
+        verdict.latency_ms = round((verdict.at - began) * 1000)
         return verdict
 
     def known(self, provider: Provider) -> Verdict | None:
