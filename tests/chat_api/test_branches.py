@@ -1,12 +1,18 @@
 """Conversations that branch: what was said stays, and what a model is sent is one way through it."""
 
-from typing import Any
+import os
+from collections.abc import Callable
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 from starlette.responses import Response
+from typing_extensions import override
 
 from tests.chat_api.branches import echo, said_to, talk, turn
+from tests.chat_api.branching_machine import Branching
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import execute
 from tests.model_server import ModelServer
@@ -121,3 +127,38 @@ def test_a_turn_follows_only_what_is_there(
 def test_a_parent_goes_with_its_conversation(alice: Person) -> None:
     body = {"message": "One", "parent_id": str(uuid4())}
     assert alice.http.post(f"/api/{alice.name}/chat", json=body).status_code == 422
+
+
+def explore(machine: Callable[[], Branching], cases: int) -> None:
+    how = settings(
+        max_examples=cases,
+        stateful_step_count=20,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    # Hypothesis asks for a class, and is content with what makes one of its objects.
+    run_state_machine_as_test(cast("type[Branching]", machine), settings=how)
+
+
+def test_a_model_is_sent_the_way_to_its_message_whatever_the_tree(
+    person: MakePerson, model: ModelServer
+) -> None:
+    """`BRANCHING_CASES=500` makes so many conversations."""
+    explore(lambda: Branching(person(), model), int(os.environ.get("BRANCHING_CASES", "3")))
+
+
+def test_that_a_model_is_sent_all_there_is_would_be_noticed(
+    person: MakePerson, model: ModelServer, api_database: str
+) -> None:
+    class Flat(Branching):
+        @override
+        def post(self, path: str, body: dict[str, Any], *, fails: bool) -> None:
+            super().post(path, body, fails=fails)
+            execute(
+                api_database, "UPDATE conversations SET branched = false WHERE id = %s", self.conversation
+            )
+
+    with pytest.raises(AssertionError):
+        explore(lambda: Flat(person(), model), 20)
