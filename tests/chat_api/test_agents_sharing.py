@@ -8,6 +8,7 @@ import pytest
 from tests.chat_api.accounts import code_of
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.deciding import agent, begin, ended, with_agent
+from tests.chat_api.providers import Place, configure, placed
 from tests.chat_api.replica import expire_leases
 from tests.model_server import Hold, ModelServer, call, say, stream
 from tests.servers import Person
@@ -176,3 +177,22 @@ def test_a_deleted_agent_is_shared_no_more_and_its_conversations_stay(alice: Per
     assert alice.http.delete(f"{AGENTS}/{agent_id}").status_code == 200
     assert code_of(with_agent(bob, agent_id)) == (404, "agent_not_found")
     assert [each["role"] for each in bob.messages(talk)] == ["user", "assistant"]
+
+
+def test_a_shared_agent_is_answered_by_its_users_provider_of_that_name(
+    person: MakePerson, model: ModelServer
+) -> None:
+    owner, user = person(roles=["admin"]), person(roles=["admin"])
+    with placed(Place("the owner's")) as of_owner, placed(Place("the user's")) as of_user:
+        configure(owner, "house", f"{of_owner.url}/v1", api_key="of the owner")
+        agent_id = agent(owner, provider="house")
+        user.say("Hello")
+        share(owner, agent_id, user.name)
+        fell_back = with_agent(user, agent_id).json()["data"]
+        configure(user, "house", f"{of_user.url}/v1", api_key="of the user")
+        answered = with_agent(user, agent_id).json()["data"]
+        own = with_agent(owner, agent_id).json()["data"]
+    assert fell_back["provider"] == "openai"
+    assert (answered["response"], own["response"]) == ("I am the user's.", "I am the owner's.")
+    assert (of_user.keys, of_owner.keys) == ({"Bearer of the user"}, {"Bearer of the owner"})
+    assert (len(of_user.chats), len(of_owner.chats)) == (1, 1)
