@@ -114,9 +114,9 @@ async def test_a_change_is_called_at_once_and_an_old_version_can_come_back(
     kept = await register(tools, SHOUT, None)
     assert await result(client, "shout", words="a") == "A!"
     quiet = replace(SHOUT, code="def shout(words, times=1):\n    return words.lower()\n")
-    kept = await change(tools, kept.id, quiet, 1, None)
+    kept = await change(tools, kept.id, quiet, {1}, None)
     assert await result(client, "shout", words="A") == "a"
-    kept = await restore(tools, kept.id, 1, 2, None)
+    kept = await restore(tools, kept.id, 1, {2}, None)
     assert kept.version == 3
     assert await result(client, "shout", words="A") == "A!"
 
@@ -128,7 +128,7 @@ async def test_another_process_sees_a_change_within_seconds(
         assert "shout" not in await names(elsewhere)
         kept = await register(tools, SHOUT, None)
         await _until(lambda: _has(elsewhere, "shout"))
-        await change(tools, kept.id, replace(SHOUT, code="def shout(words, times=1): return 2"), 1, None)
+        await change(tools, kept.id, replace(SHOUT, code="def shout(words, times=1): return 2"), {1}, None)
         await _until(lambda: _says(elsewhere, 2))
         await set_enabled(tools, kept.id, enabled=False)
         await _until(lambda: _lacks(elsewhere, "shout"))

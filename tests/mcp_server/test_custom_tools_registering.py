@@ -201,7 +201,7 @@ async def test_every_change_is_a_version_and_none_is_lost_to_another(tools: Cust
     async def one(number: int) -> None:
         code = f"def shout(words, times=1): return {number}"
         try:
-            outcomes.append((await change(tools, kept.id, replace(SHOUT, code=code), 1, second)).version)
+            outcomes.append((await change(tools, kept.id, replace(SHOUT, code=code), {1}, second)).version)
         except CustomToolChanged as problem:
             outcomes.append(problem)
 
@@ -213,10 +213,10 @@ async def test_every_change_is_a_version_and_none_is_lost_to_another(tools: Cust
     found = await versions(tools.db, kept.id)
     assert [(version.version, version.created_by) for version in found] == [(2, second), (1, first)]
     assert (await get(tools.db, kept.id)).code == found[0].code
-    back = await restore(tools, kept.id, 1, 2, first)
+    back = await restore(tools, kept.id, 1, {2}, first)
     assert (back.version, back.code) == (3, SHOUT.code)
     with pytest.raises(CustomToolNotFound):
-        await restore(tools, kept.id, 9, 3, first)
+        await restore(tools, kept.id, 9, {3}, first)
 
 
 async def test_a_removed_tool_takes_its_versions_along_and_frees_its_name(tools: CustomTools) -> None:
