@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Final, TypedDict
@@ -49,6 +50,7 @@ from chat_api.runs.erasing import purge_forever
 from chat_api.runs.hub import Hub
 from chat_api.runs.log import Log
 from chat_api.runs.signals import CHANNEL
+from chat_api.runs.titles import Titles
 from chat_api.runs.turn import TurnDeps
 from chat_api.runs.worker import Worker
 from chat_api.settings import Settings
@@ -237,8 +239,11 @@ def _accounts(settings: Settings, db: Db, access: Access, stack: AsyncExitStack)
 async def _open_worker(
     deps: TurnDeps, access: Access, url: str, settings: Settings, stack: AsyncExitStack
 ) -> Worker:
+    titles = Titles(deps.db, deps.catalogue) if settings.titles_by_model else None
+    if titles is not None:
+        stack.push_async_callback(titles.close)
     worker = Worker(
-        deps,
+        replace(deps, titles=titles),
         Hub(deps.db),
         Log(deps.db),
         most_live=settings.max_live_runs,

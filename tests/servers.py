@@ -77,6 +77,7 @@ def start_api(database_url: str, model: ModelServer, tmp_path: Path) -> StartApi
             "search_backend": "off",
             "timezone": "Europe/Berlin",
             "rate_limit_enabled": False,
+            "titles_by_model": False,
             "access_log": False,
         }
         with serve(create_app(Settings(**(defaults | settings)))) as url:

@@ -24,6 +24,7 @@ from chat_api.runs.journal import Journal
 from chat_api.runs.lease import Claim
 from chat_api.runs.log import RunLog
 from chat_api.runs.runner import Task, drive
+from chat_api.runs.titles import Titles
 from chat_api.tools.bridge import ToolBridge, ToolUser
 from kit.errors import Problem
 from kit.postgres import Db
@@ -51,6 +52,7 @@ class TurnDeps:
     context_tokens: int
     attempts: int
     admission: Admission | None = None
+    titles: Titles | None = None
 
 
 @dataclass(slots=True)

@@ -212,6 +212,8 @@ class Worker:
         if more:
             self.log.tell(Work())
             self.look_for_work()
+        if self.deps.titles and live.answering:
+            self.deps.titles.consider(live.turn, live.answering.chosen, end)
         return end
 
     async def _claim_forever(self) -> None:

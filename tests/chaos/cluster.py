@@ -150,6 +150,7 @@ def _fill(cluster: Cluster, folder: Path, replicas: int, by_proxy: str, environm
         "DATABASE_URL": cluster.postgres.url,
         "JWT_SECRET_KEY": SECRET,
         "SEARCH_BACKEND": "off",
+        "TITLES_BY_MODEL": "false",
         "TIMEZONE": "Europe/Berlin",
         "DATA_DIR": str(folder / "own"),
     }

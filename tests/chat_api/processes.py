@@ -67,6 +67,7 @@ def _running(
             "DATA_DIR": str(folder),
             "JWT_SECRET_KEY": SECRET,
             "SEARCH_BACKEND": "off",
+            "TITLES_BY_MODEL": "false",
             "TIMEZONE": "Europe/Berlin",
         }
         environment = inherited | common | settings

@@ -52,6 +52,7 @@ def settings_for(database_url: str, model_url: str | None, **settings: Any) -> S
         "search_backend": "off",
         "timezone": "Europe/Berlin",
         "rate_limit_enabled": False,
+        "titles_by_model": False,
         "access_log": False,
     }
     return Settings(**(defaults | settings))

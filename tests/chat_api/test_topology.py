@@ -92,6 +92,7 @@ def settings_for(database_url: str, model_url: str, tools: int, folder: Path) ->
         "MCP_URL": f"http://127.0.0.1:{tools}/mcp",
         "MCP_ALLOWED_HOSTS": "mcp",
         "SEARCH_BACKEND": "off",
+        "TITLES_BY_MODEL": "false",
         "TIMEZONE": "Europe/Berlin",
     }
 
