@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark memory readers chaos conformance escapes fuzz clean
+.PHONY: up test check lock local-model benchmark memory scale readers chaos conformance escapes fuzz clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -29,6 +29,9 @@ benchmark: .venv/dev  ## CPU a turn against the bare Agents SDK, a tool call aga
 
 memory: .venv/dev  ## 200,000 tool calls, whose server is to grow by nothing (five minutes)
 	@MEMORY_CALLS=200000 $(BIN)/python -m benchmarks.tools
+
+scale: .venv/dev  ## a million messages against ten thousand (five minutes); MESSAGES=1000000
+	@$(BIN)/python -m benchmarks.scale
 
 readers: .venv/dev  ## what 500 stalled readers and 1,000 idle ones cost the others (two minutes)
 	@$(BIN)/python -m benchmarks.readers
