@@ -2,8 +2,13 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Final
+from uuid import uuid4
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import NullPool, create_engine
 
 from kit.ids import owner_id
 from kit.postgres import migrate
@@ -11,11 +16,12 @@ from kit.tokens.keys import BUILT_IN_ISSUER
 from tests.chat_api.accounts import code_of
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.deciding import with_agent
-from tests.chat_api.replica import execute, running_api
+from tests.chat_api.replica import execute, fresh_database, running_api
 from tests.model_server import ModelServer
 from tests.servers import Person, token_for
 
-AGENTS = "/api/v1/agents"
+AGENTS: Final = "/api/v1/agents"
+ROOT: Final = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +79,31 @@ def test_nobody_can_be_who_they_belong_to(own: str, database: str, person: MakeP
     users = root.http.get("/api/v1/users").json()["users"]
     assert str(owner) not in {user["id"] for user in users}
     assert len(users) >= 1
+
+
+def test_agents_of_an_older_server_are_kept_both_ways(postgres_url: str, template: str) -> None:
+    with fresh_database(postgres_url, template) as url:
+        go_back(url, "0009")
+        person = "INSERT INTO users (id, issuer, subject, created_at) VALUES (%s, 'i', 's', now())"
+        agent = """
+            INSERT INTO agents (id, user_id, version, name, config, created_at, updated_at)
+            VALUES (%s, %s, 1, 'Old', '{"system_prompt": "-"}', now(), now())
+        """
+        id_ = uuid4()
+        execute(url, person, id_)
+        execute(url, agent, id_, id_)
+        migrate(url)
+        kept = "SELECT name, status, metadata, everyone FROM agents ORDER BY created_at, name"
+        assert execute(url, kept)[0] == ("Old", "active", {}, None)
+        assert len(execute(url, kept)) == 3
+        go_back(url, "0009")
+        assert execute(url, "SELECT name FROM agents") == [("Old",)]
+        assert execute(url, "SELECT count(*) FROM users") == [(1,)]
+
+
+def go_back(url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
