@@ -42,8 +42,9 @@ chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 
 conformance: .venv/dev  ## the official MCP conformance suite against the tool server (half a minute; fetches it once)
 	@$(BIN)/python -m tests.conformance
 
-escapes: .venv/dev  ## ten thousand races of each kind between a use of a file and a swap for a link (a minute)
-	@RACES=10000 $(BIN)/pytest -n0 tests/mcp_server/test_file_races.py
+escapes: .venv/dev  ## races for files by ten thousands, each way out of the sandbox, each death in a call (three minutes)
+	@RACES=10000 EVERY_ESCAPE=1 EVERY_DEATH=1 $(BIN)/pytest -n0 -o timeout=900 tests/mcp_server/test_file_races.py \
+		tests/mcp_server/test_python_escapes.py tests/mcp_server/test_effects_killed.py
 
 fuzz: .venv/dev  ## 100,000 requests made from the OpenAPI document (forty minutes); CASES=10000 SEED=1
 	@CASES=$(CASES) SEED=$(SEED) $(BIN)/python -m tests.fuzz

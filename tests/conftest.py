@@ -3,11 +3,13 @@
 import atexit
 import os
 from collections.abc import AsyncGenerator, Generator
+from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir
 from uuid import uuid4
 
+import httpcore2
 import psycopg
 import pytest
 from filelock import FileLock
@@ -17,6 +19,12 @@ from kit.postgres import Db, embedded_url, migrate, open_db
 from kit.postgres.engine import psycopg_url
 
 pytest_plugins = ["tests.clients", "tests.servers"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_tls_context() -> None:  # pyright: ignore[reportUnusedFunction]
+    """Each HTTP client reads all certificates of the machine anew, for 20 ms; none of ours needs them."""
+    httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
 
 @pytest.fixture(scope="session")

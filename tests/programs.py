@@ -1,10 +1,11 @@
-"""The installed programs, run as people run them."""
+"""Our programs, run as people run them, but for where their imports come from."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from typing import Any, Final
 
 import httpx2
 
-__all__ = ["BIN", "Running", "free_port", "run", "running", "started"]
+from tests.forks import Forked
+
+__all__ = ["BIN", "Running", "free_port", "run", "run_installed", "running", "started"]
 
 BIN: Final = Path(sys.executable).parent
 _PATIENCE: Final = 60
@@ -29,11 +32,18 @@ def _environment(settings: dict[str, Any]) -> dict[str, str]:
 
 def run(*arguments: str, stdin: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:
     """Run a program of ours to its end."""
+    with started(*arguments, stdin=stdin, **settings) as program:
+        code = program.process.wait(_PATIENCE)
+        return subprocess.CompletedProcess(arguments, code, *program.said())
+
+
+def run_installed(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """The same by the script that was installed, with imports of its own."""
     program, *rest = arguments
     return subprocess.run(
         [BIN / program, *rest],
-        input=stdin,
         env=_environment(settings),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=_PATIENCE,
@@ -43,50 +53,52 @@ def run(*arguments: str, stdin: str = "", **settings: Any) -> subprocess.Complet
 
 @dataclass(slots=True)
 class Running:
-    process: subprocess.Popen[str]
+    process: Forked
+    folder: Path
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
         """Send a signal and wait for the end; return the exit code and what was said on stderr."""
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=_PATIENCE)
-        return self.process.returncode, said
+        return self.process.wait(_PATIENCE), self.said()[1]
+
+    def said(self) -> tuple[str, str]:
+        """What was said on stdout and on stderr until now."""
+        return (self.folder / "out").read_text(), (self.folder / "err").read_text()
 
 
 @contextmanager
 def running(url: str, *arguments: str, **settings: Any) -> Generator[Running]:
     """Run a program of ours that serves; wait until `url` answers anything at all."""
     with started(*arguments, **settings) as program:
-        _wait_for(url, program.process)
+        _wait_for(url, program)
         yield program
 
 
 @contextmanager
-def started(*arguments: str, **settings: Any) -> Generator[Running]:
+def started(*arguments: str, stdin: str = "", **settings: Any) -> Generator[Running]:
     """Run a program of ours in the background; kill it at the end."""
     program, *rest = arguments
-    process = subprocess.Popen(
-        [BIN / program, *rest],
-        env=_environment(settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Running(process)
-    finally:
-        if process.poll() is None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path in ("in", "out", "err"):
+            (folder / path).write_text(stdin if path == "in" else "")
+        command = [str(BIN / program), *rest]
+        files = (folder / path for path in ("in", "out", "err"))
+        process = Forked(command, _environment(settings), Path.cwd(), *files)
+        try:
+            yield Running(process, folder)
+        finally:
             process.kill()
-        process.communicate()
+            process.wait(_PATIENCE)
 
 
-def _wait_for(url: str, process: subprocess.Popen[str]) -> None:
+def _wait_for(url: str, program: Running) -> None:
     """A port has no event to wait for: knock until somebody opens."""
     deadline = time.monotonic() + _PATIENCE
     with httpx2.Client(timeout=5, trust_env=False) as http:
         while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise AssertionError(f"it ended at once: {process.communicate()[1]}")
+            if program.process.poll() is not None:
+                raise AssertionError(f"it ended at once: {program.said()[1]}")
             try:
                 http.get(url)
             except httpx2.TransportError:

@@ -12,7 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.chat_api.replica import execute, expire_leases, in_thread
 from tests.model_server import Hold, ModelServer, call, say, stream
-from tests.programs import free_port, run, running, started
+from tests.programs import free_port, run, run_installed, running, started
 from tests.servers import SECRET, StartApi, token_for
 
 
@@ -178,8 +178,11 @@ def test_serve_ends_well_at_sigterm_and_at_sigint(settings: dict[str, Any]) -> N
         assert "Traceback" not in said
 
 
-def test_migrate_says_that_it_is_done(settings: dict[str, Any]) -> None:
-    assert "newest schema" in run("turnlog", "migrate", **settings).stderr
+@pytest.mark.parametrize("installed", [True, False])
+def test_migrate_says_that_it_is_done(settings: dict[str, Any], *, installed: bool) -> None:
+    """Also as the script that was installed, which is not what the other tests start."""
+    start = run_installed if installed else run
+    assert "newest schema" in start("turnlog", "migrate", **settings).stderr
 
 
 def test_a_port_that_is_taken_is_named(settings: dict[str, Any]) -> None:

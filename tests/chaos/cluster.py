@@ -1,7 +1,6 @@
 """Replicas, a tool server, a Postgres and a model of their own, all of which may be hurt."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import tempfile
@@ -18,6 +17,7 @@ from sqlalchemy import make_url
 from tests.chaos.proxy import Proxy, proxy_to
 from tests.chaos.replica import run
 from tests.chat_api.processes import free_port
+from tests.forks import FORKS
 from tests.kit.postgres_server import Server, own_server
 from tests.model_server import ModelServer, serve_model
 from tests.servers import SECRET
@@ -26,9 +26,6 @@ __all__ = ["Cluster", "Node", "running_cluster"]
 
 _PATIENCE = 60.0
 _LOOK_EVERY = 0.3
-# What is forked from a process that has imported everything starts ten times as fast.
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([run.__module__])
 
 
 class Node:
@@ -45,7 +42,7 @@ class Node:
         self.process: BaseProcess | None = None
 
     def start(self, chaos: dict[str, str]) -> None:
-        self.process = _forks.Process(target=run, args=(self.arguments, self._environment | chaos, self._log))
+        self.process = FORKS.Process(target=run, args=(self.arguments, self._environment | chaos, self._log))
         self.process.start()
 
     def signal(self, number: signal.Signals) -> None:

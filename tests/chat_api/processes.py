@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,11 +12,12 @@ from typing import TypeAlias
 
 import httpx2
 
+from tests.forks import Forked
 from tests.servers import SECRET
 
 __all__ = ["Process", "free_port", "replica_process", "script", "tool_server_process"]
 
-Process: TypeAlias = "subprocess.Popen[bytes]"
+Process: TypeAlias = Forked
 
 _PATIENCE = 60.0
 _READY = "/api/v1/health/ready"
@@ -60,7 +60,7 @@ def _running(
 ) -> Generator[Process]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        log = stack.enter_context((folder / "log").open("w+b"))
+        (folder / "log").touch()
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         common = {
             "DATABASE_URL": database_url,
@@ -71,7 +71,7 @@ def _running(
             "TIMEZONE": "Europe/Berlin",
         }
         environment = inherited | common | settings
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
+        process = Forked(command, environment, folder, Path(os.devnull), folder / "log")
         stack.callback(lambda: print((folder / "log").read_text()))
         stack.callback(process.wait, _PATIENCE)
         stack.callback(process.kill)

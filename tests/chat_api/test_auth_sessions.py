@@ -13,7 +13,7 @@ from tests.chat_api.accounts import AUTH, Someone, code_of, someone
 from tests.chat_api.replica import execute
 from tests.model_server import ModelServer
 
-ROUNDS = int(os.environ.get("REFRESH_ROUNDS", "15"))
+ROUNDS = int(os.environ.get("REFRESH_ROUNDS", "5"))
 AT_ONCE = 20
 OVER = (401, "session_over")
 LONG_AGO = "UPDATE login_sessions SET rotated_at = now() - interval '1 minute'"

@@ -93,8 +93,8 @@ def test_neither_tokens_nor_messages_are_logged(
         ask_with_token(url, token)
         connect_with_token(url, token)
         send_too_much(alice, url)
-        server.process.send_signal(signal.SIGTERM)
-        said = "".join(server.process.communicate(timeout=60))
+        server.stop(signal.SIGTERM)
+        said = "".join(server.said())
     assert token not in said
     assert token[:20] not in said
     assert "My secret" not in said

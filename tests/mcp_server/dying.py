@@ -1,6 +1,5 @@
 """A tool server in a process that kills itself at one of the steps of a call."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -20,13 +19,12 @@ from kit.postgres import open_db
 from mcp_server.context import Deps, SearchConfig
 from mcp_server.effects import IDEMPOTENCY_KEY
 from mcp_server.server import create_server
+from tests.forks import FORKS
 
 __all__ = ["Dying", "meta"]
 
 _FILE_STEPS: Final = ("fsync", "mkdir", "rename", "rmdir", "unlink")
 _PATIENCE: Final = 60
-_PROCESSES: Final = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])
 
 
 def meta(key: Any) -> Any:
@@ -43,7 +41,7 @@ class Dying:
 
     async def call(self, step: int, name: str, arguments: dict[str, Any], key: str | None) -> bool:
         """Call a tool as alice in a process that dies at `step`; return whether the call had so many."""
-        process = _PROCESSES.Process(target=_call, args=(self, step, name, arguments, key))
+        process = FORKS.Process(target=_call, args=(self, step, name, arguments, key))
         process.start()
         await anyio.to_thread.run_sync(process.join, _PATIENCE)
         assert process.exitcode in {0, -signal.SIGKILL}

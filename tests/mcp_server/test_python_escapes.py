@@ -30,6 +30,8 @@ from tests.mcp_server.python_hogs import HOGS
 
 _CANARY: Final = "CANARY-6b1f"
 _EXAMPLES: Final = int(os.environ.get("SANDBOX_EXAMPLES", "150"))
+# With EVERY_ESCAPE each program in every form of a custom tool, otherwise in one of them.
+_EVERY: Final = bool(os.environ.get("EVERY_ESCAPE"))
 _AT_ONCE: Final = 8
 
 
@@ -146,7 +148,8 @@ async def test_no_custom_tool_gets_out(db: Db, world: World) -> None:
         called = 0
         for number, program in enumerate(map(world.aimed, ESCAPES)):
             name = f"escape_{number}"
-            for code in (_as_function(program, name), f"{program}\ndef {name}(): return 1"):
+            forms = _as_function(program, name), f"{program}\ndef {name}(): return 1"
+            for code in forms if _EVERY else forms[number % 2 :][:1]:
                 try:
                     kept = await register(tools, draft(code, name=name), None)
                 except Unfit as unfit:
@@ -155,7 +158,7 @@ async def test_no_custom_tool_gets_out(db: Db, world: World) -> None:
                 _assert_harmless(world, program, await alice.call_tool(name, {}))
                 await remove(tools, kept.id)
                 called += 1
-        assert called > len(ESCAPES)
+        assert called > len(ESCAPES) * (1 if _EVERY else 0.5)
         assert _CANARY not in " ".join(refusals)
         assert world.state() == before
         assert not world.knocked()

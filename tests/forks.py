@@ -1,0 +1,104 @@
+"""Our programs in processes forked from one that has imported them: starting one anew takes three seconds."""
+
+import atexit
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import subprocess
+import sys
+import threading
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["FORKS", "Forked"]
+
+FORKS: Final = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.preloaded"])
+
+
+class Forked:
+    """One of our programs under way, with what tests use of `subprocess.Popen`.
+
+    `said` is the file that its stdout goes into, and its stderr too where that has no file of its own.
+    """
+
+    def __init__(
+        self, command: list[str], environment: dict[str, str], folder: Path, stdin: Path, *said: Path
+    ) -> None:
+        files = (str(stdin), str(said[0]), str(said[-1]))
+        arguments = (command, environment, str(folder), files)
+        self._process: Final = FORKS.Process(target=_main, args=arguments)
+        self._asking: Final = threading.Lock()
+        self.args: Final = command
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: Final = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
+
+    def poll(self) -> int | None:
+        with self._asking:
+            return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        multiprocessing.connection.wait([self._process.sentinel], timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+def _main(command: list[str], environment: dict[str, str], folder: str, files: tuple[str, str, str]) -> None:
+    """What the shell and the interpreter do before and after a program."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for number, path in enumerate(files):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.argv = command
+    try:
+        code = _code(Path(command[0]).name)
+    finally:
+        # What multiprocessing leaves out of a process that it ends.
+        threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _code(name: str) -> int:
+    """Run the program of that name; return what it ends with."""
+    [script] = entry_points(group="console_scripts", name=name)
+    main: Any = getattr(importlib.import_module(script.module), script.attr)
+    try:
+        # As the script that is installed for it.
+        sys.exit(main())
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            return ended.code or 0
+        print(ended.code, file=sys.stderr)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return 1
