@@ -140,6 +140,10 @@ def gather(base_url: str) -> Generator[Crowd]:
         body = {"name": "library", "url": library.url, "shared": True}
         made = admin.http.post("/api/v1/mcp-servers", json=body)
         assert made.status_code == 201, made.text
+        # Whom agents are shared with.
+        neighbour = Person(base_url, NO_IDS["who"])
+        stack.enter_context(neighbour.http)
+        neighbour.say("Hello")
         crowd = Crowd(base_url, made.json()["id"])
         stack.callback(crowd.leave)
         yield crowd
