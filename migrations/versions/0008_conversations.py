@@ -122,6 +122,7 @@ def downgrade() -> None:
     op.alter_column("messages", "run_id", nullable=False)
     for name in ("search", "parent_position", "deleted_at", "rating", "comment", "rated_at"):
         op.drop_column("messages", name)
+    op.create_index("messages_conversation", "messages", ["conversation_id"])
     for name in ("conversations_deleted", "conversations_of_agent", "conversations_recent"):
         op.drop_index(name)
     op.create_index("conversations_recent", "conversations", ["user_id", "updated_at"])
