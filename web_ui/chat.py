@@ -1,116 +1,151 @@
 """The chat: what was said, what is being said, and the place to say something."""
 
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any, Final
+from urllib.parse import quote
 
 import streamlit as st
 
+from web_ui.actions import show_actions, show_trouble
 from web_ui.api import Api, ApiError, NotSignedIn
-from web_ui.history import messages_of, show_message
+from web_ui.choosing import chosen
+from web_ui.history import AVATARS, messages_of, show_message
 from web_ui.live import show_live
-from web_ui.logins import Login
 from web_ui.markdown import safe
-from web_ui.turn import Turn
+from web_ui.place import conversation, enter, remembered
+from web_ui.turn import Asked, Turn
 
-__all__ = ["new_chat", "show_chat"]
+__all__ = ["Chat"]
 
 _LONGEST_MESSAGE: Final = 100_000
-_PLACE: Final = "c"
 _SHOWN: Final = 100
 
 
-def show_chat(api: Api, login: Login) -> None:
-    """The conversation that the address names, or a new one. Raises NotSignedIn."""
-    conversation_id = st.query_params.get(_PLACE)
-    turn = _turn_of(api, conversation_id)
-    live = turn is not None and turn.state.outcome is None
-    # Pinned to the bottom of the page wherever it stands; first, so that nothing delays the turn.
-    prompt = st.chat_input(
-        "Message", key="say", max_chars=_LONGEST_MESSAGE, submit_mode="disable", disabled=live
-    )
-    if prompt and not live:
-        turn = _begin(api, login, {"message": prompt}, conversation_id)
-        live = True
-    history = _history(api, conversation_id, cached=live)
-    if not history and turn is None:
-        st.title("What can I do for you?", anchor=False)
-    for message in history:
-        show_message(api, message)
-    if turn is None:
-        return
-    if turn.message is not None and not _has_turn(history, turn):
-        with st.chat_message("user"):
-            st.markdown(safe(turn.message))
-    if live:
-        _go_on(turn)
-    else:
-        _show_trouble(api, login, turn)
+class Chat:
+    """The conversation that the address names, or a new one. Everything raises NotSignedIn."""
 
+    def __init__(self, api: Api, user_id: str) -> None:
+        self._api: Final = api
+        self._user_id: Final = user_id
+        self._conversation: Final = conversation()
+        self._turn = self._turn_here()
+        self.is_live = self._turn is not None and self._turn.state.outcome is None
 
-def new_chat() -> None:
-    """Leave the conversation; its turn goes on by itself."""
-    st.query_params.clear()
-    st.session_state.pop("turn", None)
-    st.session_state.pop("history", None)
-    st.session_state.pop("shown", None)
+    def take_prompt(self) -> None:
+        """Begin a turn with what was said. The field is at the bottom of the page wherever this stands."""
+        prompt = st.chat_input(
+            "Message", key="say", max_chars=_LONGEST_MESSAGE, submit_mode="disable", disabled=self.is_live
+        )
+        if not prompt or self.is_live:
+            return
+        here = {} if self._conversation is None else {"conversation_id": self._conversation}
+        leaf = st.session_state.pop("leaf", None)
+        after = {"parent_id": leaf} if here and leaf else {}
+        body = {"message": prompt, **here, **after, **chosen()}
+        self._begin(Asked(f"/api/{quote(self._user_id, safe='')}/chat", body, self._conversation))
+        self.is_live = True
 
+    def show(self) -> None:
+        """What was said, and what is being said, to its end.
 
-def _begin(
-    api: Api, login: Login, body: dict[str, Any], conversation_id: str | None, key: str | None = None
-) -> Turn:
-    if conversation_id is not None:
-        body = {**body, "conversation_id": conversation_id}
-    turn = Turn(api, user_id=login.user["user_id"], body=body, key=key)
-    st.session_state.turn = turn
-    return turn
+        What has no place on the page any more is emptied, as Streamlit would leave it there until the end.
+        """
+        history = self._history()
+        turn = self._turn
+        with _slot(shown=not history and turn is None):
+            if not history and turn is None:
+                self._welcome()
+        with st.container():
+            self._show_history(history)
+        is_new = turn is not None and turn.message is not None and not _has_turn(history, turn)
+        with _slot(shown=is_new):
+            if turn is not None and is_new:
+                with st.chat_message("user", avatar=AVATARS["user"]):
+                    st.markdown(safe(turn.message or ""))
+        live, below = _slot(shown=self.is_live), _slot(shown=not self.is_live)
+        if turn is not None and self.is_live:
+            with live:
+                _go_on(turn)
+        else:
+            with below:
+                show_trouble(self._api, turn, history[-1] if history else None, self._begin)
 
+    def _show_history(self, history: list[dict[str, Any]]) -> None:
+        shown = _still_there(history, self._turn) if self.is_live else history
+        for message in shown:
+            with st.container():
+                show_message(self._api, message)
+                with _slot(shown=not self.is_live):
+                    if not self.is_live:
+                        show_actions(self._api, message, self._begin, is_last=message is history[-1])
+        for _ in history[len(shown) :]:
+            st.empty()
 
-def _begin_again(
-    api: Api, login: Login, body: dict[str, Any], conversation_id: str | None, key: str | None
-) -> None:
-    _begin(api, login, body, conversation_id, key)
+    def _begin(self, asked: Asked) -> None:
+        self._turn = st.session_state.turn = Turn(self._api, asked)
 
-
-def _turn_of(api: Api, conversation_id: str | None) -> Turn | None:
-    """The turn that this tab looks at, or one that goes on in the conversation."""
-    turn: Turn | None = st.session_state.get("turn")
-    if turn is not None and turn.state.outcome != "left":
-        place = turn.state.conversation_id
-        if place == conversation_id or conversation_id is None:
-            return turn
-        st.session_state.pop("turn")
-    if conversation_id is None:
-        return None
-    try:
-        runs = api.get("/api/v1/runs", conversation_id=conversation_id, unfinished=True, limit=1)["runs"]
-    except NotSignedIn:
-        raise
-    except ApiError:
-        return None
-    if not runs:
-        return None
-    st.session_state.turn = Turn(api, run_id=runs[0]["id"])
-    return st.session_state.turn
-
-
-def _history(api: Api, conversation_id: str | None, *, cached: bool) -> list[dict[str, Any]]:
-    """What was said so far; while a turn goes on, what was read before it."""
-    if conversation_id is None:
-        return []
-    place, messages, more = st.session_state.get("history", (None, [], False))
-    if not cached or place != conversation_id:
-        count = st.session_state.get("shown", _SHOWN) if place == conversation_id else _SHOWN
+    def _turn_here(self) -> Turn | None:
+        """The turn that this tab looks at, or one that goes on in the conversation."""
+        turn: Turn | None = st.session_state.get("turn")
+        if turn is not None and turn.state.outcome != "left":
+            if self._conversation in {None, turn.state.conversation_id}:
+                return turn
+            st.session_state.pop("turn")
+        if self._conversation is None:
+            return None
         try:
-            messages, more = messages_of(api, conversation_id, count)
+            query = {"conversation_id": self._conversation, "unfinished": True, "limit": 1}
+            runs = self._api.get("/api/v1/runs", **query)["runs"]
         except NotSignedIn:
             raise
-        except ApiError as error:
-            _say_why(error)
-            return messages if place == conversation_id else []
-        st.session_state.history = (conversation_id, messages, more)
-    if more:
-        st.button("Show earlier messages", key="earlier", disabled=cached, on_click=_show_earlier)
-    return messages
+        except ApiError:
+            return None
+        if not runs:
+            return None
+        st.session_state.turn = Turn(self._api, run_id=runs[0]["id"])
+        return st.session_state.turn
+
+    def _history(self) -> list[dict[str, Any]]:
+        """What was said so far; while a turn goes on, what was read before it."""
+        here = self._conversation
+        if here is None:
+            return []
+        place, messages, more = st.session_state.get("history", (None, [], False))
+        if not self.is_live or place != here:
+            count = st.session_state.get("shown", _SHOWN) if place == here else _SHOWN
+            try:
+                messages, more = messages_of(self._api, here, count, leaf=st.session_state.get("leaf"))
+            except NotSignedIn:
+                raise
+            except ApiError as error:
+                _say_why(error)
+                return messages if place == here else []
+            st.session_state.history = (here, messages, more)
+        with _slot(shown=more):
+            if more:
+                earlier = "Show earlier messages"
+                st.button(earlier, key="earlier", disabled=self.is_live, on_click=_show_earlier)
+        return messages
+
+    def _welcome(self) -> None:
+        """An empty page says what can be done, and what is missing for it."""
+        st.title("What can I do for you?", anchor=False)
+        models: list[Any] | None = remembered(
+            "any model", lambda: self._api.get("/api/v1/models")["models"], None, anew=True
+        )
+        if models is None:
+            st.error("Turnlog's server does not answer. Is it running?")
+        elif not models:
+            st.info(
+                "No model answers yet. Start Ollama (`ollama serve`) or LM Studio on this machine, or set "
+                "`OPENAI_API_KEY` for the server. It is found by itself."
+            )
+            st.button("Look again", key="look", icon=":material/refresh:")
+
+
+def _slot(*, shown: bool) -> Any:
+    return st.container() if shown else st.empty()
 
 
 def _show_earlier() -> None:
@@ -121,7 +156,13 @@ def _say_why(error: ApiError) -> None:
     if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}:
         st.info("There is no such conversation.")
     else:
-        st.error(str(error))
+        st.error(safe(str(error)))
+
+
+def _still_there(history: list[dict[str, Any]], turn: Turn | None) -> list[dict[str, Any]]:
+    """Without what the turn takes the place of."""
+    gone = turn.asked.instead_of if turn is not None and turn.asked is not None else None
+    return list(takewhile(lambda message: message["id"] != gone, history))
 
 
 def _has_turn(history: list[dict[str, Any]], turn: Turn) -> bool:
@@ -130,32 +171,8 @@ def _has_turn(history: list[dict[str, Any]], turn: Turn) -> bool:
 
 
 def _go_on(turn: Turn) -> None:
-    """Follow the turn; the address names its conversation as soon as there is one, for a reload."""
-    state = show_live(turn, _name_in_address)
+    """Follow the turn; the address names its conversation as soon as there is one."""
+    state = show_live(turn, enter)
     if state.code == "unauthorized":
         raise NotSignedIn
     st.rerun()
-
-
-def _name_in_address(conversation_id: str) -> None:
-    if st.query_params.get(_PLACE) != conversation_id:
-        st.query_params[_PLACE] = conversation_id
-
-
-def _show_trouble(api: Api, login: Login, turn: Turn) -> None:
-    """Why there is no answer, and how to ask again."""
-    state = turn.state
-    if state.outcome not in {"failed", "refused"}:
-        return
-    st.error(state.error or "That did not work.")
-    if turn.message is None:
-        return
-    # Not taken: the same turn once more. Taken, but failed: the message is kept, and said again.
-    key = turn.key if state.outcome == "refused" else None
-    st.button(
-        "Try again",
-        key="again",
-        icon=":material/refresh:",
-        on_click=_begin_again,
-        args=(api, login, turn.body, state.conversation_id, key),
-    )

@@ -12,21 +12,24 @@ from web_ui.cards import show_call
 from web_ui.markdown import safe
 from web_ui.turn import Call
 
-__all__ = ["messages_of", "said_at", "show_message"]
+__all__ = ["AVATARS", "messages_of", "said_at", "show_message"]
 
+AVATARS: Final = {"user": ":material/person:", "assistant": ":material/smart_toy:"}
 _PAGE: Final = 500
 
 
-def messages_of(api: Api, conversation_id: str, count: int) -> tuple[list[dict[str, Any]], bool]:
+def messages_of(
+    api: Api, conversation_id: str, count: int, *, leaf: str | None = None
+) -> tuple[list[dict[str, Any]], bool]:
     """The newest `count` messages of a conversation, or a few more, oldest first; whether there are others.
 
-    Raises ApiError.
+    Of the branch that ends with `leaf`, or with the newest message. Raises ApiError.
     """
     found: list[dict[str, Any]] = []
     cursor = None
     while len(found) < count:
         path = f"/api/v1/conversations/{conversation_id}/messages"
-        page = api.get(path, order="desc", limit=min(count, _PAGE), cursor=cursor)
+        page = api.get(path, order="desc", leaf=leaf or "newest", limit=min(count, _PAGE), cursor=cursor)
         found += page["messages"]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -35,7 +38,7 @@ def messages_of(api: Api, conversation_id: str, count: int) -> tuple[list[dict[s
 
 
 def show_message(api: Api, message: Mapping[str, Any]) -> None:
-    with st.chat_message(message["role"]):
+    with st.chat_message(message["role"], avatar=AVATARS[message["role"]]):
         if message["tool_calls"]:
             for call in _calls_of(api, message):
                 show_call(call)

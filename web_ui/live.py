@@ -8,6 +8,7 @@ import streamlit as st
 
 from web_ui.api import ApiError
 from web_ui.cards import show_call, show_question
+from web_ui.history import AVATARS
 from web_ui.markdown import safe
 from web_ui.turn import State, Turn
 
@@ -42,7 +43,7 @@ class _View:
     def __init__(self, turn: Turn) -> None:
         self._turn: Final = turn
         self._shown = State()
-        with st.chat_message("assistant"):
+        with st.chat_message("assistant", avatar=AVATARS["assistant"]):
             self._calls: Final = st.container()
             self._slots: Final[dict[str, Any]] = {}
             self._text: Final = st.empty()

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from web_ui.api import Api, NotSignedIn
-from web_ui.chat import new_chat, show_chat
+from web_ui.chat import Chat
+from web_ui.conversations import show_menu
 from web_ui.logins import Login
+from web_ui.place import leave
 from web_ui.serving import serving
 from web_ui.sidebar import show_sidebar
 
@@ -18,18 +20,26 @@ def show_page(login: Login | None) -> None:
         _say_signed_out()
         return
     try:
-        notice = st.session_state.pop("notice", None)
-        if notice:
-            st.toast(notice, icon=":material/info:")
-        api = Api(serving().http, login.bearer)
-        show_sidebar(login)
-        show_chat(api, login)
+        _show(Api(serving().http, login.bearer), login)
     except NotSignedIn:
-        new_chat()
+        leave()
         _say_signed_out()
+
+
+def _show(api: Api, login: Login) -> None:
+    notice = st.session_state.pop("notice", None)
+    if notice:
+        st.toast(notice, icon=":material/info:")
+    # First what was said just now, so that nothing delays its turn; then what is beside it.
+    chat = Chat(api, login.user["user_id"])
+    chat.take_prompt()
+    show_sidebar(api, login, anew=not chat.is_live)
+    with st.container():
+        show_menu(api, anew=not chat.is_live)
+    chat.show()
 
 
 def _say_signed_out() -> None:
     st.title("You are signed out", anchor=False)
     # A constant of ours; Streamlit's own links open another tab.
-    st.html('<a href="/signin">Sign in</a>')
+    st.html('<a href="/signin" style="color: inherit">Sign in</a>')

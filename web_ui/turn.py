@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final, Literal
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
@@ -15,7 +14,7 @@ import httpx2
 from web_ui.api import Api, ApiError, message_of
 from web_ui.frames import frames_of
 
-__all__ = ["Call", "Question", "State", "Turn"]
+__all__ = ["Asked", "Call", "Question", "State", "Turn"]
 
 _TRIES: Final = 30
 _PAUSE: Final = 1.0
@@ -62,24 +61,28 @@ class State:
     code: str = ""
 
 
-class Turn:
-    """One turn of `user`. What is asked for is sent as often as it takes, and is one turn all the same."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a turn is begun with. `instead_of`: the message that it takes the place of, with all after it."""
 
-    def __init__(
-        self,
-        api: Api,
-        *,
-        user_id: str = "",
-        body: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        run_id: str | None = None,
-    ) -> None:
-        self.body: Final = dict(body or {})
-        self.key: Final = key or uuid4().hex
+    path: str
+    body: Mapping[str, Any]
+    conversation_id: str | None = None
+    instead_of: str | None = None
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+
+class Turn:
+    """A turn that is asked for here, or one that goes on already, by its `run_id`.
+
+    What is asked for is sent as often as it takes, and is one turn all the same.
+    """
+
+    def __init__(self, api: Api, asked: Asked | None = None, run_id: str | None = None) -> None:
+        self.asked: Final = asked
         self.began: Final = time.monotonic()
         self._api: Final = api
-        self._path: Final = f"/api/{quote(user_id, safe='')}/chat"
-        self._state = State(run_id=run_id, conversation_id=self.body.get("conversation_id"))
+        self._state = State(run_id=run_id, conversation_id=asked.conversation_id if asked else None)
         self._changed: Final = threading.Condition()
         self._last = 0
         self._left = _TRIES
@@ -89,7 +92,7 @@ class Turn:
     @property
     def message(self) -> str | None:
         """What the person said, where the turn was begun here."""
-        return self.body.get("message")
+        return self.asked.body.get("message") if self.asked else None
 
     @property
     def state(self) -> State:
@@ -141,9 +144,10 @@ class Turn:
             time.sleep(_PAUSE)
 
     def _request(self) -> AbstractContextManager[httpx2.Response]:
-        headers = {"Accept": "text/event-stream", "Idempotency-Key": self.key}
-        if self._state.run_id is None:
-            return self._api.stream("POST", self._path, json=self.body, headers=headers)
+        headers = {"Accept": "text/event-stream"}
+        if self._state.run_id is None and self.asked is not None:
+            headers["Idempotency-Key"] = self.asked.key
+            return self._api.stream("POST", self.asked.path, json=self.asked.body, headers=headers)
         path = f"/api/v1/runs/{self._state.run_id}/events"
         return self._api.stream("GET", path, params={"after": self._last}, headers=headers)
 

@@ -35,17 +35,17 @@ def test_registering_signs_in_and_lasts_over_a_reload_until_signed_out(visitor: 
 
 def test_an_answer_comes_piece_by_piece_with_its_tool_calls(visitor: Visitor, model: ModelServer) -> None:
     hold = Hold()
-    model.answers(call("calculate", expression="6*7"), stream("It is ", "**42**", hold, ", of course."))
+    model.answers(call("calculator", expression="6*7"), stream("It is ", "**42**", hold, ", of course."))
     visitor.comes_in()
     visitor.says("What is 6 * 7?")
     hold.wait()
-    expect(visitor.answers).to_contain_text("It is 42")
-    expect(visitor.answers.get_by_text("calculate")).to_be_visible()
+    expect(visitor.answer).to_contain_text("It is 42")
+    expect(visitor.answer.get_by_text("calculator")).to_be_visible()
     hold.open()
-    expect(visitor.answers).to_contain_text("It is 42, of course.")
+    expect(visitor.answer).to_contain_text("It is 42, of course.")
     expect(visitor.page.get_by_role("button", name="Stop")).to_have_count(0)
-    visitor.answers.get_by_text("calculate").click()
-    expect(visitor.answers.get_by_text("6*7")).to_be_visible()
+    visitor.answer.get_by_text("calculator").click()
+    expect(visitor.answer.get_by_text("6*7")).to_be_visible()
 
 
 def test_a_reload_in_mid_answer_goes_on_where_it_was(visitor: Visitor, model: ModelServer) -> None:
@@ -53,11 +53,11 @@ def test_a_reload_in_mid_answer_goes_on_where_it_was(visitor: Visitor, model: Mo
     model.answers(stream("Half of ", hold, "it all."))
     visitor.comes_in()
     visitor.says("Tell me")
-    expect(visitor.answers).to_contain_text("Half of")
+    expect(visitor.answer).to_contain_text("Half of")
     expect(visitor.page).to_have_url(re.compile(r"\?c=[0-9a-f-]{36}$"))
     visitor.page.reload()
-    expect(visitor.answers).to_contain_text("Half of")
+    expect(visitor.answer).to_contain_text("Half of")
     expect(visitor.page.get_by_label("Chat message from user")).to_have_count(1)
     hold.open()
-    expect(visitor.answers).to_contain_text("Half of it all.")
+    expect(visitor.answer).to_contain_text("Half of it all.")
     expect(visitor.page.get_by_role("button", name="Stop")).to_have_count(0)

@@ -17,8 +17,9 @@ class Visitor:
         return self.page.get_by_role("textbox", name="Message")
 
     @property
-    def answers(self) -> Locator:
-        return self.page.get_by_label("Chat message from assistant")
+    def answer(self) -> Locator:
+        """The last one."""
+        return self.page.get_by_label("Chat message from assistant").last
 
     def comes_in(self) -> None:
         """As the local user, by one click."""

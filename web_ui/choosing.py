@@ -1,0 +1,121 @@
+"""Who answers: the agent, and the provider, model and settings for the turns of this tab."""
+
+from typing import Any, Final
+
+import streamlit as st
+
+from web_ui.api import Api, ApiError
+from web_ui.markdown import inline
+from web_ui.place import DEFAULT_AGENT, remembered, tell
+
+__all__ = ["chosen", "show_agents", "show_model"]
+
+_BUILT_IN: Final = ("ollama", "lmstudio", "openai", "local")
+_NOT_THERE: Final = 404
+_AUTOMATIC: Final = ""
+
+
+def chosen() -> dict[str, Any]:
+    """What goes into the body of a turn."""
+    options: dict[str, Any] = st.session_state.get("options", {})
+    wanted = {name: value for name, value in options.items() if value not in {None, _AUTOMATIC}}
+    return {"agent_id": st.session_state.get("agent") or DEFAULT_AGENT, **wanted}
+
+
+def show_agents(api: Api, *, anew: bool) -> None:
+    listed: list[dict[str, Any]] = remembered(
+        "agents", lambda: api.get("/api/v1/agents", status="active", sort="name")["agents"], [], anew=anew
+    )
+    names = {DEFAULT_AGENT: "Default assistant"}
+    names |= {each["agent_id"]: each["name"] for each in listed if each["right"] != "read"}
+    if st.session_state.get("agent") not in names:
+        st.session_state.agent = DEFAULT_AGENT
+    st.selectbox("Agent", list(names), key="agent", format_func=lambda agent_id: names[agent_id])
+
+
+def show_model(api: Api) -> None:
+    """Closed until it is wanted: to look at all providers takes a moment."""
+    folded = st.expander("Model", key="model", icon=":material/tune:", on_change="rerun")
+    if not folded.open:
+        return
+    options: dict[str, Any] = st.session_state.setdefault("options", {})
+    with folded:
+        provider = _provider(api, options.get("provider", _AUTOMATIC))
+        model = _model(api, provider, options.get("model_id", _AUTOMATIC))
+        own = st.toggle(
+            "Own temperature and length", "temperature" in options, key="own", help="Otherwise the agent's"
+        )
+        st.session_state.options = {"provider": provider, "model_id": model}
+        if own:
+            warmth, length = float(options.get("temperature", 0.7)), int(options.get("max_tokens", 2048))
+            temperature = st.slider("Temperature", 0.0, 2.0, warmth, 0.1)
+            longest = st.number_input("Max tokens", 100, 4096, length, 100)
+            st.session_state.options |= {"temperature": temperature, "max_tokens": longest}
+
+
+def _provider(api: Api, before: str) -> str:
+    found = _states(api)
+    names = [_AUTOMATIC, *found]
+    captions = ["The first that answers", *(_caption(state) for state in found.values())]
+
+    def label(name: str) -> str:
+        if name == _AUTOMATIC:
+            return "Automatic"
+        return f":{'green' if found[name]['available'] else 'red'}[●] {inline(name)}"
+
+    return st.radio(
+        "Provider",
+        names,
+        index=names.index(before) if before in names else 0,
+        format_func=label,
+        captions=captions,
+        key="provider",
+        on_change=_tell_of_provider,
+    )
+
+
+def _tell_of_provider() -> None:
+    name = st.session_state.provider
+    tell(f"From now on {name} answers." if name else "From now on the first provider that is there answers.")
+
+
+def _caption(state: dict[str, Any]) -> str:
+    if not state["available"]:
+        return inline(state.get("error") or "It does not answer.")
+    count = state.get("model_count", 0)
+    return f"Answers in {state.get('latency_ms', 0)} ms, {count} model{'' if count == 1 else 's'}"
+
+
+def _states(api: Api) -> dict[str, dict[str, Any]]:
+    """Whether each provider answers, by its name. Raises NotSignedIn."""
+    configured: list[dict[str, Any]] = remembered(
+        "providers", lambda: api.get("/api/v1/providers")["providers"], [], anew=True
+    )
+    names = dict.fromkeys([*_BUILT_IN, *(each["name"] for each in configured if each["enabled"])])
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        try:
+            found[name] = api.get(f"/api/v1/models/{name}/status")
+        except ApiError as error:
+            if error.status != _NOT_THERE:
+                found[name] = {"available": False, "error": str(error)}
+    return found
+
+
+def _model(api: Api, provider: str, before: str) -> str:
+    listed: list[dict[str, Any]] = remembered(
+        f"models {provider}",
+        lambda: api.get("/api/v1/models", provider=provider or None)["models"],
+        [],
+        anew=True,
+    )
+    names = [_AUTOMATIC, *dict.fromkeys(each["model_id"] for each in listed)]
+    return st.selectbox(
+        "Model",
+        names,
+        index=names.index(before) if before in names else 0,
+        format_func=lambda name: name or "Automatic",
+        key=f"model-of-{provider}",
+        disabled=not provider,
+        help="Choose a provider first" if not provider else None,
+    )

@@ -1,0 +1,61 @@
+"""Where somebody is: the conversation that the address names, and what their tab keeps of it."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import streamlit as st
+
+from web_ui.api import ApiError, NotSignedIn
+
+__all__ = ["DEFAULT_AGENT", "conversation", "enter", "go_to", "leave", "remembered", "tell"]
+
+DEFAULT_AGENT: Final = "default"
+_PLACE: Final = "c"
+_OF_A_CONVERSATION: Final = ("turn", "history", "shown", "leaf")
+T = TypeVar("T")
+
+
+def conversation() -> str | None:
+    """The id that is in the address; whether there is such a conversation, the API says."""
+    return st.query_params.get(_PLACE)
+
+
+def enter(conversation_id: str) -> None:
+    """Name in the address where one is already, for a reload."""
+    if conversation() != conversation_id:
+        st.query_params[_PLACE] = conversation_id
+
+
+def go_to(conversation_id: str, agent_id: str | None) -> None:
+    """Open a conversation, with the agent that answered last. A turn that goes on does so by itself."""
+    leave()
+    st.query_params[_PLACE] = conversation_id
+    st.session_state.agent = agent_id or DEFAULT_AGENT
+
+
+def leave() -> None:
+    """Begin a new conversation."""
+    st.query_params.clear()
+    for name in _OF_A_CONVERSATION:
+        st.session_state.pop(name, None)
+
+
+def tell(words: str) -> None:
+    """Say something to the person once the page is drawn anew."""
+    st.session_state.notice = words
+
+
+def remembered(name: str, ask: Callable[[], T], otherwise: T, *, anew: bool) -> T:
+    """What `ask` tells; what it told before where `anew` is not wanted, or the API does not answer.
+
+    Raises NotSignedIn.
+    """
+    kept: dict[str, Any] = st.session_state.setdefault("remembered", {})
+    if anew or name not in kept:
+        try:
+            kept[name] = ask()
+        except NotSignedIn:
+            raise
+        except ApiError:
+            return kept.get(name, otherwise)
+    return kept[name]
