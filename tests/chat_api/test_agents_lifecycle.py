@@ -14,6 +14,7 @@ from kit.postgres import Db
 from tests.chat_api.accounts import code_of
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.deciding import agent, begin, ended, with_agent
+from tests.chat_api.plans import listening
 from tests.chat_api.replica import execute, expire_leases
 from tests.model_server import Hold, ModelServer, call, say, stream
 from tests.servers import Person
@@ -107,6 +108,18 @@ def test_an_agent_streams_or_not_where_nobody_says(alice: Person) -> None:
     patched = alice.http.patch(f"{AGENTS}/{whole}", json={"streaming": True})
     assert (patched.json()["streaming"], patched.json()["version"]) == (True, 2)
     assert chat(alice, whole).headers["Content-Type"] == ndjson
+
+
+def test_a_turn_looks_once_whether_its_agent_may_be_used(alice: Person, person: MakePerson) -> None:
+    own = agent(alice)
+    shared = agent(other := person())
+    alice.say("Hello")
+    other.http.put(f"{AGENTS}/{shared}/shares/{alice.name}", json={"right": "use"})
+    for agent_id, looks in (("default", 0), (own, 1), (shared, 1)):
+        with listening() as heard:
+            assert with_agent(alice, agent_id).status_code == 200
+        tables = [re.findall(r"FROM (agents|agent_versions)\b", statement) for statement in heard.found]
+        assert sorted(filter(None, tables)) == [["agent_versions"], ["agents"]][: 2 * looks]
 
 
 def measured(person: Person, agent_id: str, **query: str) -> dict[str, Any]:
