@@ -25,8 +25,8 @@ class Line:
         self._left: list[Provider] | None = None
         self._first: Problem | None = None
         self.failures: list[dict[str, Any]] = []
-        operators = providers.built_in.default if providers.built_in.named else ()
-        self._name: Final = wanted.provider or next((each.name for each in operators), None)
+        operators = [each.name for each in providers.built_in.default if providers.built_in.named]
+        self._named: Final = [name for name in (wanted.provider, *operators) if name is not None]
 
     async def first(self) -> ChosenModel:
         """Whom to ask first. Raises NoProvider, ProviderUnreachable."""
@@ -74,7 +74,7 @@ class Line:
 
     def _is_missed(self, provider: Provider) -> bool:
         """Whether somebody has named it; a built-in one that nobody has need not be there."""
-        return provider.id is not None or provider.name == self._name
+        return provider.id is not None or provider.name in self._named
 
     async def _usable(self, but: str | None = None) -> list[Provider]:
         """Whom to ask, best first; those who failed a moment ago only where there is nobody else."""
@@ -90,7 +90,7 @@ class Line:
         return usable
 
     async def _order(self, but: str | None) -> list[Provider]:
-        providers, name = self._providers, self._name
+        providers, name = self._providers, next(iter(self._named), None)
         configured = await providers.configured(self._wanted.owner)
         others = [*configured, *providers.built_in.default]
         if name is None:

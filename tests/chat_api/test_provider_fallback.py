@@ -1,0 +1,297 @@
+"""The next provider is asked where one fails before it has said anything; what is told and kept of it."""
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.processes import free_port
+from tests.chat_api.providers import Place, configure, placed
+from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
+from tests.chat_api.streams import NDJSON, SSE, chat_stream, hear
+from tests.model_server import Chat, ModelServer, Reply, call, say, sse, stream
+from tests.servers import Person
+
+FAILURES: dict[str, Callable[[Place], Any]] = {
+    "provider_unreachable": lambda place: setattr(place, "gone", True),
+    "provider_failed": lambda place: setattr(place, "everything", lambda _: Response("no", 500)),
+    "provider_failed 401": lambda place: setattr(place, "everything", lambda _: Response("no", 401)),
+    "provider_failed html": lambda place: setattr(place, "everything", lambda _: HTMLResponse("<p>Hi")),
+    "provider_failed 404": lambda place: setattr(place, "everything", lambda _: Response("no", 404)),
+    "provider_timeout": lambda place: setattr(place, "everything", place.hang),
+}
+
+
+@pytest.fixture
+def admin(person: MakePerson) -> Person:
+    return person(roles=["admin"])
+
+
+@pytest.fixture
+def first() -> Generator[Place]:
+    with placed(Place("first")) as place:
+        yield place
+
+
+@pytest.fixture
+def second() -> Generator[Place]:
+    with placed(Place("second")) as place:
+        yield place
+
+
+@pytest.fixture
+def both(admin: Person, first: Place, second: Place) -> tuple[Place, Place]:
+    """Two providers of the admin's, the first with the smaller patience and the better priority."""
+    patience = {"first_token_seconds": 0.5, "retries": 0, "model": "one"}
+    configure(admin, "first", first.url, priority=1, **patience)
+    configure(admin, "second", second.url, priority=2)
+    return first, second
+
+
+def ask(person: Person, **body: Any) -> Any:
+    """Take a turn that names the first provider, unless it names another."""
+    whole = {"message": "Hello", "provider": "first"} | body
+    response = person.http.post(f"/api/{person.name}/chat", json=whole)
+    assert response.status_code == 200, response.text
+    return response.json()["data"]
+
+
+def run_of(person: Person, run_id: str) -> Any:
+    return person.http.get(f"/api/v1/runs/{run_id}").json()
+
+
+def steps_of(person: Person, run_id: str) -> list[tuple[str, str, str]]:
+    steps = person.http.get(f"/api/v1/runs/{run_id}/steps").json()["steps"]
+    return [(step["step_id"], step["name"], step["status"]) for step in steps]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_next_one_answers_within_three_seconds_and_everybody_is_told(
+    admin: Person, both: tuple[Place, Place], failure: str
+) -> None:
+    first, _ = both
+    FAILURES[failure](first)
+    if failure == "provider_unreachable":
+        admin.http.patch(_path(admin, "first"), json={"base_url": f"http://127.0.0.1:{free_port()}/v1"})
+    began = time.monotonic()
+    data = ask(admin)
+    assert time.monotonic() - began < 3
+    assert (data["response"], data["provider"], data["model"]) == ("I am second.", "second", "second-model")
+    told = {"provider": "first", "model": "one", "code": failure.partition(" ")[0]}
+    assert [each.items() >= told.items() for each in data["fallbacks"]] == [True]
+    run = run_of(admin, data["run_id"])
+    assert (run["provider"], run["model"], run["fallbacks"]) == ("second", "second-model", data["fallbacks"])
+    assert steps_of(admin, data["run_id"]) == [("1", "one", "failed"), ("2", "second-model", "completed")]
+    reason = data["fallbacks"][0]["message"]
+    ends = {
+        "from": {"provider": "first", "model": "one"},
+        "to": {"provider": "second", "model": "second-model"},
+        "code": told["code"],
+        "reason": reason,
+    }
+    for accept in (SSE, NDJSON):
+        path = f"/api/v1/runs/{data['run_id']}/events"
+        with admin.http.stream("GET", path, headers={"Accept": accept}) as response:
+            frames = [frame for frame in hear(response).frames if frame["type"] == "fallback"]
+        assert [frame.items() >= ends.items() for frame in frames] == [True]
+    events = admin.http.get(f"/api/v1/runs/{data['run_id']}/events").json()["events"]
+    assert [event.items() >= ends.items() for event in events if event["type"] == "provider.fallback"] == [
+        True
+    ]
+    # For a moment it is not asked again; what the request alone may have been wrong with is no reason.
+    asked = len(first.asked)
+    again = ask(admin)
+    assert again["provider"] == "second"
+    assert (len(first.asked) == asked) == (failure != "provider_failed 404")
+
+
+def _path(person: Person, name: str) -> str:
+    listed = person.http.get("/api/v1/providers").json()["providers"]
+    return next(f"/api/v1/providers/{each['id']}" for each in listed if each["name"] == name)
+
+
+def test_the_first_one_answers_where_it_can(admin: Person, both: tuple[Place, Place]) -> None:
+    data = ask(admin)
+    assert (data["response"], data["provider"], data["fallbacks"]) == ("I am first.", "first", [])
+    assert both[1].asked == []
+
+
+def test_nobody_takes_over_after_the_first_word(admin: Person, both: tuple[Place, Place]) -> None:
+    first, second = both
+    first.script = lambda _: stream("Half", then="break")
+    with chat_stream(admin, "Hello", provider="first") as response:
+        heard = hear(response)
+    assert (heard.text, heard.frames[-1]["type"]) == ("Half", "error")
+    assert second.chats == []
+    run = admin.http.get("/api/v1/runs").json()["runs"][0]
+    assert (run["status"], run["provider"], run["fallbacks"]) == ("failed", "first", [])
+
+
+def test_a_call_after_a_round_of_tools_goes_to_the_next_one(
+    admin: Person, both: tuple[Place, Place], api_database: str
+) -> None:
+    first, second = both
+    title = uuid4().hex
+    replies = iter([call("add_todo", title=title), sse(b"data: nonsense\n\n")])
+    first.script = lambda _: next(replies)
+    data = ask(admin)
+    assert (data["response"], data["provider"]) == ("I am second.", "second")
+    assert [(each["tool"], each["error"]) for each in data["tool_calls"]] == [("add_todo", None)]
+    assert title in str(second.chats[0]["messages"][-1])
+    assert execute(api_database, "SELECT count(*) FROM todos WHERE title = %s", title) == [(1,)]
+    assert [step[0] for step in steps_of(admin, data["run_id"])] == ["1", "1.1", "2", "3"]
+
+
+def test_a_turn_that_is_taken_over_goes_on_where_it_had_come_to(
+    admin: Person, both: tuple[Place, Place], api_database: str
+) -> None:
+    first, second = both
+    title, gate = uuid4().hex, Gate()
+    first.everything = lambda _: Response("no", 401)
+    held = gate.before(say("Never."))
+    replies = iter([lambda _: call("add_todo", title=title), held, lambda _: say("All of it.")])
+
+    def script(chat: Chat) -> Reply:
+        return next(replies)(chat)
+
+    second.script = script
+    with in_thread(lambda: ask(admin, temperature=0.3)) as turn:
+        gate.wait()
+        asked = len(first.asked)
+        expire_leases(api_database)
+        data = turn.result()
+    gate.open()
+    assert (data["response"], data["provider"]) == ("All of it.", "second")
+    assert [each["provider"] for each in data["fallbacks"]] == ["first"]
+    assert len(first.asked) == asked
+    assert len(second.chats) == 3
+    assert {chat["temperature"] for chat in second.chats} == {0.3}
+    assert execute(api_database, "SELECT count(*) FROM todos WHERE title = %s", title) == [(1,)]
+    assert [step[0] for step in steps_of(admin, data["run_id"])] == ["1", "2", "2.1", "3"]
+    events = admin.http.get(f"/api/v1/runs/{data['run_id']}/events").json()["events"]
+    assert [event["type"] for event in events].count("provider.fallback") == 1
+
+
+def test_where_nobody_else_can_the_error_is_that_of_the_first(
+    api_database: str, person: MakePerson, first: Place, second: Place
+) -> None:
+    first.everything = lambda _: Response("no", 401)
+    second.everything = lambda _: HTMLResponse("<p>Hi")
+    settings = {"default_provider": "openai", "openai_base_url": f"{second.url}/v1", "default_model": "two"}
+    with running_api(api_database, None, **settings) as api:
+        admin = person(api, roles=["admin"])
+        configure(admin, "first", first.url, model="one")
+        body = {"message": "Hello", "provider": "first"}
+        error = admin.http.post(f"/api/{admin.name}/chat", json=body).json()
+        run = run_of(admin, error["error"]["details"]["run_id"])
+    assert "API key" in error["message"]
+    assert run["provider"] == "first"
+    assert [(each["provider"], each["code"]) for each in run["fallbacks"]] == [
+        ("first", "provider_failed"),
+        ("openai", "provider_failed"),
+    ]
+
+
+def test_without_fallback_the_turn_fails_with_the_first_one(
+    api_database: str, person: MakePerson, first: Place, model: ModelServer
+) -> None:
+    first.everything = lambda _: Response("no", 401)
+    with running_api(api_database, model.url, provider_fallback=False) as api:
+        admin = person(api, roles=["admin"])
+        configure(admin, "first", first.url, model="one")
+        for provider, code in (("first", "provider_failed"), ("gone", "no_provider")):
+            body = {"message": "Hello", "provider": provider}
+            response = admin.http.post(f"/api/{admin.name}/chat", json=body)
+            assert response.json()["error"]["code"] == code
+        assert provider in response.json()["message"]
+    assert model.requests == []
+
+
+def test_an_agent_whose_provider_was_struck_off_is_answered_by_another(
+    admin: Person, first: Place, model: ModelServer
+) -> None:
+    provider_id = configure(admin, "first", first.url)
+    agent = {"name": "Mine", "system_prompt": "Be brief.", "provider": "first", "model_id": "large"}
+    body = {"agent_id": admin.http.post("/api/v1/agents", json=agent).json()["agent_id"]}
+    assert ask(admin, **body, provider=None)["response"] == "I am first."
+    assert first.chats[0]["model"] == "large"
+    assert admin.http.delete(f"/api/v1/providers/{provider_id}").status_code == 200
+    data = ask(admin, **body, provider=None)
+    assert (data["response"], data["provider"]) == ("Hello.", "openai")
+    assert data["fallbacks"] == [
+        {
+            "provider": "first",
+            "model": "large",
+            "code": "no_provider",
+            "message": data["fallbacks"][0]["message"],
+        }
+    ]
+    assert model.requests[-1]["model"] == "scripted"
+
+
+def test_a_turn_chooses_its_own_provider_and_model_for_once(
+    admin: Person, first: Place, model: ModelServer
+) -> None:
+    configure(admin, "first", first.url, model="one")
+    agent = {"name": "Mine", "system_prompt": "Be brief.", "provider": "openai", "temperature": 1.5}
+    turn = {"agent_id": admin.http.post("/api/v1/agents", json=agent).json()["agent_id"]}
+    turn["conversation_id"] = ask(admin, **turn, provider=None)["conversation_id"]
+    assert model.requests[-1]["temperature"] == 1.5
+    data = ask(admin, **turn, provider="first", temperature=0.0, max_tokens=500)
+    assert (data["provider"], data["model"]) == ("first", "one")
+    assert (first.chats[-1]["temperature"], first.chats[-1]["max_tokens"]) == (0.0, 500)
+    assert ask(admin, **turn, provider="first", model_id="two")["model"] == "two"
+    assert ask(admin, **turn, provider=None)["provider"] == "openai"
+    bodies = ({"message": "Hello", "temperature": value} for value in (0.1, 0.1, 0.2))
+    path, headers = f"/api/{admin.name}/chat", {"Idempotency-Key": uuid4().hex}
+    answers = [admin.http.post(path, json=body, headers=headers) for body in bodies]
+    assert [answer.status_code for answer in answers] == [200, 200, 409]
+
+
+def test_a_model_that_somebody_lists_is_asked_of_them(
+    api_database: str, person: MakePerson, first: Place, second: Place
+) -> None:
+    settings = {
+        "default_provider": None,
+        "ollama_endpoint": first.url,
+        "lmstudio_endpoint": second.url,
+        "openai_base_url": None,
+    }
+    with running_api(api_database, None, **settings) as api:
+        alice = person(api)
+        assert ask(alice, provider=None, model_id="second-model")["provider"] == "lmstudio"
+        assert ask(alice, provider=None)["provider"] == "ollama"
+
+
+def test_what_a_server_refuses_is_not_sent_to_it_again(admin: Person, first: Place) -> None:
+    configure(admin, "first", first.url, model="picky")
+
+    def picky(chat: dict[str, Any]) -> Response:
+        for name, words in (
+            ("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+            ("temperature", "'temperature' does not support 0.2 with this model."),
+        ):
+            if name in chat:
+                return JSONResponse({"error": {"message": words}}, 400)
+        return say("Fine.")
+
+    first.script = picky
+    for _ in range(2):
+        data = ask(admin, provider="first", temperature=0.2, max_tokens=300)
+        assert (data["response"], data["fallbacks"]) == ("Fine.", [])
+    assert len(first.chats) == 4
+    assert [chat.get("max_completion_tokens") for chat in first.chats] == [None, 300, 300, 300]
+
+
+def test_one_that_takes_less_is_sent_less(admin: Person, both: tuple[Place, Place]) -> None:
+    first, second = both
+    admin.http.patch(_path(admin, "second"), json={"context_tokens": 1_000})
+    conversation = ask(admin, message="Long ago. " * 600)["conversation_id"]
+    first.everything = lambda _: Response("no", 500)
+    assert ask(admin, conversation_id=conversation)["provider"] == "second"
+    assert "Long ago" in str(first.chats[-1]["messages"])
+    assert "Long ago" not in str(second.chats[-1]["messages"])
