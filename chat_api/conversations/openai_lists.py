@@ -77,7 +77,8 @@ class _Listing:
                     raise Unfit(f"{where}: its tool_call_id is not the id of an open call before it.")
                 call.result = _result(said)
             case "user":
-                self._say("user", said)
+                # What no user has said is what was deleted.
+                self._say("user", said or "(no text)")
             case "assistant":
                 self._answer(said, message.tool_calls or [], where)
 
