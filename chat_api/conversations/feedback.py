@@ -26,7 +26,8 @@ _RATE: Final = text(
     f"""
     WITH found AS (SELECT id, role FROM messages WHERE {_THERE}), rated AS (
         UPDATE messages SET rating = :rating, comment = :comment, rated_at = :at
-        FROM found WHERE messages.id = found.id AND found.role = 'assistant'
+        FROM found
+        WHERE messages.id = found.id AND found.role = 'assistant' AND messages.deleted_at IS NULL
     )
     SELECT role FROM found
     """  # noqa: S608

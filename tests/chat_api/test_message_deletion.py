@@ -8,6 +8,7 @@ import pytest
 
 from tests.chat_api.branches import echo, said_to, talk, turn
 from tests.chat_api.replica import Gate, in_thread
+from tests.chat_api.test_races import until_it_waits
 from tests.model_server import ModelServer, call, calls, say, stream
 from tests.servers import Person
 
@@ -142,3 +143,20 @@ def test_why_a_turn_failed_goes_with_its_answer(alice: Person, model: ModelServe
     events = alice.http.get(f"/api/v1/runs/{answer['run_id']}/events").json()["events"]
     assert [event["type"] for event in events] == ["run.started", "run.failed"]
     assert "Cello" not in str(events)
+
+
+def test_a_message_that_is_deleted_meanwhile_is_not_answered_again(
+    alice: Person, model: ModelServer, api_database: str
+) -> None:
+    conversation = talk(alice, model, "One")
+    asked = alice.messages(conversation)[0]["id"]
+    path = f"/api/v1/conversations/{conversation}/messages/{asked}/regenerate"
+    with psycopg.connect(api_database.replace("+psycopg", "")) as other:
+        other.execute("SELECT FROM conversations WHERE id = %s FOR UPDATE", [conversation])
+        with in_thread(lambda: alice.http.post(path, json={})) as regenerated:
+            until_it_waits(api_database)
+            other.execute("UPDATE messages SET content = '', deleted_at = now() WHERE id = %s", [asked])
+            other.commit()
+            refused = regenerated.result()
+    assert refused.json()["error"]["code"] == "message_not_found"
+    assert len(model.requests) == 1
