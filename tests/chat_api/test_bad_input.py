@@ -204,7 +204,7 @@ def test_any_text_is_a_message_and_kept_as_it_is(alice: Person, message: str) ->
         ("POST", f"/api/{MARK}/{MARK}", 404),
         ("GET", "/api", 404),
         ("GET", "/api/", 404),
-        ("GET", "/api/v1/conversations", 404),
+        ("GET", "/api/v1/talks", 404),
         ("GET", "/api/%00", 404),
         ("GET", "/api/v1/../../etc/passwd", 404),
         ("GET", "/api/%ff%fe", 404),

@@ -59,7 +59,7 @@ def test_a_refusal_says_when_to_come_back(database_url: str, model: ModelServer,
         assert error["details"] == {"limit": "create", "retry_after": wait}
         assert refused.headers["RateLimit"] == f'"create";r=0;t={wait}'
         # Reading has a limit of its own.
-        assert ann.http.get("/api/v1/agents").json()["total"] == 1
+        assert ann.http.get("/api/v1/agents", params={"shared": False}).json()["total"] == 1
 
 
 def test_a_window_ends(database_url: str, model: ModelServer, person: MakePerson) -> None:
