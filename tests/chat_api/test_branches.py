@@ -15,6 +15,7 @@ from tests.chat_api.branches import echo, said_to, talk, turn
 from tests.chat_api.branching_machine import Branching
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import execute
+from tests.chat_api.sockets import talking
 from tests.model_server import ModelServer
 from tests.servers import Person
 
@@ -162,3 +163,15 @@ def test_that_a_model_is_sent_all_there_is_would_be_noticed(
 
     with pytest.raises(AssertionError):
         explore(lambda: Flat(person(), model), 20)
+
+
+def test_a_turn_over_the_websocket_follows_any_message(alice: Person, model: ModelServer) -> None:
+    conversation = talk(alice, model, "One", "Two")
+    first = alice.messages(conversation)[1]["id"]
+    with talking(alice) as socket:
+        body = {"message": "2", "conversation_id": conversation, "parent_id": first}
+        frames = socket.to_the_end(socket.ask("chat", **body)["run_id"])
+        refused = socket.ask("chat", message="2", parent_id=first)
+    assert said_to(model) == ["One", "To One.", "2"]
+    assert frames[0]["user_message_id"] == alice.messages(conversation)[4]["id"]
+    assert refused["code"] == "invalid_request"
