@@ -192,6 +192,10 @@ def _describe(schema: dict[str, Any]) -> None:
             answers["5XX"] = {"$ref": "#/components/responses/5XX"}
 
 
+def _names_something(parameter: dict[str, Any]) -> bool:
+    return parameter["in"] == "path" or parameter["name"].endswith("_id")
+
+
 def _describe_streams(answers: dict[str, Any]) -> None:
     content = answers.get("200", {}).get("content", {})
     content.update({kind: _STREAMS[kind] for kind in _STREAMS if content.get(kind) == {}})
@@ -205,7 +209,7 @@ def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     # Without a token, a body is what somebody logs in with.
     if has_body or "security" in operation:
         yield from ("401", "403")
-    if "security" in operation and (has_body or any(each["in"] == "path" for each in parameters)):
+    if "security" in operation and (has_body or any(map(_names_something, parameters))):
         yield "404"
     if method != "get":
         yield "409"

@@ -43,7 +43,7 @@ def prompt_diff(before: Draft, after: Draft) -> Difference | None:
     old, new = before.config.system_prompt, after.config.system_prompt
     if old == new:
         return None
-    text = "\n".join(_diff(old.splitlines(), new.splitlines()))
+    text = "\n".join(_diff(old.split("\n"), new.split("\n")))
     return Difference(text[:LONGEST_DIFF], len(text) > LONGEST_DIFF)
 
 

@@ -54,7 +54,7 @@ def _message(person: Person) -> str:
 
 def _thread(person: Person) -> str:
     """A conversation with the newest agent."""
-    agents = person.http.get("/api/v1/agents").json()["agents"]
+    agents = person.http.get("/api/v1/agents", params={"shared": False}).json()["agents"]
     path = f"/api/v1/agents/{agents[0]['agent_id'] if agents else _agent(person)}/chat"
     response = person.http.post(path.replace("/v1", ""), json={"message": "Hello", "stream": False})
     assert response.status_code == 200, response.text

@@ -7,6 +7,8 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import pytest
+
 from chat_api.agents.config import AgentConfig
 from chat_api.agents.differences import LONGEST_DIFF, prompt_diff
 from chat_api.agents.service import Draft
@@ -84,6 +86,11 @@ def test_a_long_prompt_is_compared_in_no_time() -> None:
     shuffled = [str(number * 7919 % 10_007) for number in range(9000)]
     text = compared(sorted(shuffled), shuffled)
     assert len(text) == LONGEST_DIFF
+
+
+@pytest.mark.parametrize(("old", "new"), [("a\nb", "a\r\nb"), ("a\u2028b", "a\nb"), ("a", "a\n")])
+def test_the_ends_of_lines_are_part_of_a_prompt(old: str, new: str) -> None:
+    assert compared([old], [new]).count("\n") > 2
 
 
 def test_an_old_version_is_restored_as_a_new_one(alice: Person, model: ModelServer) -> None:
