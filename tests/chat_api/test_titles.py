@@ -1,35 +1,101 @@
-"""What a turn does to the conversation that it is taken in."""
+"""The model names a conversation after its second turn, beside the turns and never over its user's name."""
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse, Response
 
+from chat_api.runs.titles import clean_title
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.replica import Gate, running_api
+from tests.model_server import Chat, ModelServer, say
 from tests.servers import Person
 
 PATH = "/api/v1/conversations"
 
 
+@pytest.fixture(scope="module")
+def naming(api_database: str, shared_model: ModelServer) -> Generator[str]:
+    with running_api(api_database, shared_model.url, titles_by_model=True) as url:
+        yield url
+
+
+@pytest.fixture
+def carol(naming: str, person: MakePerson) -> Person:
+    return person(naming)
+
+
+def asks_for_name(chat: Chat) -> bool:
+    return chat["messages"][0]["content"].startswith("Name the conversation")
+
+
+def naming_by(reply: Callable[[Chat], Any]) -> Callable[[Chat], Any]:
+    return lambda chat: reply(chat) if asks_for_name(chat) else say("Hello.")
+
+
+def title_of(person: Person, id_: str) -> str:
+    return person.http.get(f"{PATH}/{id_}").json()["title"]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def two_turns(person: Person) -> str:
+    id_ = person.say("What is the weather in Lisbon tomorrow?")["conversation_id"]
+    assert title_of(person, id_) == "What is the weather in Lisbon tomorrow?"
+    return person.say("And the day after?", id_)["conversation_id"]
+
+
+def test_the_model_names_it_after_the_second_turn(carol: Person, model: ModelServer) -> None:
+    model.script = naming_by(lambda _: say('"Weather in Lisbon."\nAnything else?'))
+    id_ = two_turns(carol)
+    until(lambda: title_of(carol, id_) == "Weather in Lisbon")
+    [asked] = [chat for chat in model.requests if asks_for_name(chat)]
+    assert (asked.get("tools"), asked["max_tokens"]) == (None, 30)
+    assert "And the day after?" in asked["messages"][1]["content"]
+    carol.say("Thanks", id_)
+    assert sum(map(asks_for_name, model.requests)) == 1
+
+
+def test_a_name_that_its_user_gives_meanwhile_stays(carol: Person, model: ModelServer) -> None:
+    gate = Gate()
+    model.script = naming_by(gate.before(say("Weather in Lisbon")))
+    id_ = two_turns(carol)
+    gate.wait()
+    carol.http.patch(f"{PATH}/{id_}", json={"title": "Holidays"})
+    gate.open()
+    other = two_turns(carol)
+    until(lambda: title_of(carol, other) == "Weather in Lisbon")
+    assert title_of(carol, id_) == "Holidays"
+
+
+@pytest.mark.parametrize("reply", [JSONResponse({}, 500), say(""), say("<think>Well")])
+def test_a_turn_does_not_fail_where_there_is_no_name(
+    carol: Person, model: ModelServer, reply: Response
+) -> None:
+    model.script = naming_by(lambda _: reply)
+    id_ = two_turns(carol)
+    assert carol.say("Thanks", id_)["response"] == "Hello."
+    assert title_of(carol, id_) == "What is the weather in Lisbon tomorrow?"
+
+
 @pytest.mark.parametrize(
-    ("message", "title"),
+    ("answer", "title"),
     [
-        ("Hello", "Hello"),
-        (" \n\n\t What  is\tthis? \r\nAnd that?", "What is this?"),
-        ("one two three four five six seven eight nine ten eleven twelve thirteen", None),
-        ("x" * 60, "x" * 60),
-        ("x" * 61, "x" * 60 + "…"),
-        ("a" + " " * 2000 + "b", "a"),
-        ("天気はどうですか\u2028明日は", "天気はどうですか"),
+        ("**Trip to Porto**\n", "Trip to Porto"),
+        ("<think>Hm.\n</think>\n\n  Title: Trip   to Porto.", "Trip to Porto"),
+        ("「旅行」", "「旅行」"),
+        ("a\x00b\ud800", "ab?"),
+        ("word " * 30, ("word " * 16).strip()),
+        ("x" * 200, "x" * 80),
+        ("\n\n", ""),
+        ("...", ""),
     ],
 )
-def test_a_conversation_is_called_as_its_first_message_begins(
-    alice: Person, message: str, title: str | None
-) -> None:
-    conversation = alice.say(message)["conversation_id"]
-    alice.say("Something else", conversation)
-    expected = title or "one two three four five six seven eight nine ten eleven…"
-    assert alice.http.get(f"{PATH}/{conversation}").json()["title"] == expected
-
-
-def test_a_turn_takes_a_conversation_out_of_the_archive(alice: Person) -> None:
-    conversation = alice.say("Hello")["conversation_id"]
-    assert alice.http.post(f"{PATH}/{conversation}/archive").json()["status"] == "archived"
-    alice.say("More", conversation)
-    assert alice.http.get(f"{PATH}/{conversation}").json()["status"] == "active"
+def test_a_name_is_one_short_line(answer: str, title: str) -> None:
+    assert clean_title(answer) == title
