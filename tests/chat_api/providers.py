@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from tests.model_server import Chat, Hold, Reply, say, serve
 from tests.servers import Person
 
-__all__ = ["LIES", "Place", "configure", "listing", "placed"]
+__all__ = ["LIES", "Place", "Show", "configure", "listing", "placed"]
 
 Show: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
 

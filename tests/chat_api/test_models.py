@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from chat_api.providers import model_routes, watch
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port
 from tests.chat_api.providers import LIES, Place, configure, placed
 from tests.chat_api.replica import running_api
+from tests.model_server import Hold
 from tests.servers import Person
 from tests.web_server import Canary, listening_canary
 
@@ -270,3 +271,24 @@ def test_a_provider_that_is_not_there_for_one_is_not_found(alice: Person, person
     for name in ("nobody", "bobs"):
         found = alice.http.get(f"{MODELS}/{name}/status")
         assert (found.status_code, found.json()["error"]["code"]) == (404, "provider_not_found")
+
+
+def test_providers_are_looked_after_in_the_background(
+    api_database: str, person: MakePerson, places: dict[str, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_routes, "_STATUS_AGE", 60.0)
+    looked = Hold()
+    places["ollama"].shows = {"/api/tags": lambda _: looked_at(looked)}
+    settings = settings_of(places) | {"provider_check_every": 0.1}
+    with running_api(api_database, None, **settings) as api:
+        looked.wait()
+        looked.open()
+        alice = person(api)
+        status = alice.http.get(f"{MODELS}/lmstudio/status").json()
+        assert (status["available"], status["model_count"]) == (True, 1)
+        assert places["lmstudio"].asked
+
+
+async def looked_at(looked: Hold) -> Response:
+    await looked()
+    return JSONResponse(TAGS)

@@ -1,7 +1,7 @@
 """The next provider is asked where one fails before it has said anything; what is told and kept of it."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 from uuid import uuid4
 
@@ -10,19 +10,18 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port
-from tests.chat_api.providers import Place, configure, placed
-from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
+from tests.chat_api.providers import Place, Show, configure, placed
+from tests.chat_api.replica import Gate, execute, expire_leases, fresh_database, in_thread, running_api
 from tests.chat_api.streams import NDJSON, SSE, chat_stream, hear
 from tests.model_server import Chat, ModelServer, Reply, call, say, sse, stream
 from tests.servers import Person
 
-FAILURES: dict[str, Callable[[Place], Any]] = {
-    "provider_unreachable": lambda place: setattr(place, "gone", True),
-    "provider_failed": lambda place: setattr(place, "everything", lambda _: Response("no", 500)),
-    "provider_failed 401": lambda place: setattr(place, "everything", lambda _: Response("no", 401)),
-    "provider_failed html": lambda place: setattr(place, "everything", lambda _: HTMLResponse("<p>Hi")),
-    "provider_failed 404": lambda place: setattr(place, "everything", lambda _: Response("no", 404)),
-    "provider_timeout": lambda place: setattr(place, "everything", place.hang),
+FAILURES: dict[str, Show | None] = {
+    "provider_unreachable": None,
+    "provider_failed": lambda _: Response("no", 500),
+    "provider_failed 401": lambda _: Response("no", 401),
+    "provider_failed html": lambda _: HTMLResponse("<p>Hi"),
+    "provider_failed 404": lambda _: Response("no", 404),
 }
 
 
@@ -69,12 +68,12 @@ def steps_of(person: Person, run_id: str) -> list[tuple[str, str, str]]:
     return [(step["step_id"], step["name"], step["status"]) for step in steps]
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failure", [*FAILURES, "provider_timeout"])
 def test_the_next_one_answers_within_three_seconds_and_everybody_is_told(
     admin: Person, both: tuple[Place, Place], failure: str
 ) -> None:
     first, _ = both
-    FAILURES[failure](first)
+    first.everything = FAILURES.get(failure, first.hang)
     if failure == "provider_unreachable":
         admin.http.patch(_path(admin, "first"), json={"base_url": f"http://127.0.0.1:{free_port()}/v1"})
     began = time.monotonic()
@@ -112,6 +111,33 @@ def test_the_next_one_answers_within_three_seconds_and_everybody_is_told(
 def _path(person: Person, name: str) -> str:
     listed = person.http.get("/api/v1/providers").json()["providers"]
     return next(f"/api/v1/providers/{each['id']}" for each in listed if each["name"] == name)
+
+
+def test_where_nothing_is_named_ones_own_come_first_by_priority_then_what_is_shared(
+    first: Place, second: Place, postgres_url: str, template: str
+) -> None:
+    with (
+        fresh_database(postgres_url, template) as database,
+        placed(Place("third")) as third,
+        placed(Place("fourth")) as fourth,
+    ):
+        settings = {"ollama_endpoint": fourth.url, "lmstudio_endpoint": fourth.url, "openai_base_url": None}
+        with running_api(database, None, default_provider=None, **settings) as api:
+            alice, admin = Person(api, "alice", roles=["admin"]), Person(api, "root", roles=["admin"])
+            with alice.http, admin.http:
+                configure(admin, "third", third.url, shared=True, retries=0)
+                configure(alice, "second", second.url, priority=2, retries=0)
+                configure(alice, "first", first.url, priority=1, retries=0)
+                answered: list[str] = []
+                for place in (first, second, third, fourth):
+                    answered.append(ask(alice, provider=None)["provider"])
+                    place.everything = lambda _: Response("no", 500)
+                assert answered == ["first", "second", "third", "ollama"]
+                error = alice.http.post("/api/alice/chat", json={"message": "Hello"}).json()["error"]
+                assert error["code"] == "provider_failed"
+                # What turns have met with is what the list of models says.
+                status = alice.http.get("/api/v1/models/first/status").json()
+                assert not status["available"]
 
 
 def test_the_first_one_answers_where_it_can(admin: Person, both: tuple[Place, Place]) -> None:
@@ -153,10 +179,10 @@ def test_a_turn_that_is_taken_over_goes_on_where_it_had_come_to(
     title, gate = uuid4().hex, Gate()
     first.everything = lambda _: Response("no", 401)
     held = gate.before(say("Never."))
-    replies = iter([lambda _: call("add_todo", title=title), held, lambda _: say("All of it.")])
 
     def script(chat: Chat) -> Reply:
-        return next(replies)(chat)
+        made: list[Reply] = [call("add_todo", title=title), say("All of it.")]
+        return held(chat) if len(second.chats) == 2 else made[len(second.chats) // 3]
 
     second.script = script
     with in_thread(lambda: ask(admin, temperature=0.3)) as turn:
