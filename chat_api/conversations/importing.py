@@ -25,14 +25,18 @@ __all__ = ["NothingImported", "Report", "import_all"]
 
 _MOST_MESSAGES: Final = 100_000
 _AT_ONCE: Final = 500
-# An agent is only kept where the user has it: what was exported may come from anywhere.
+# An agent is only kept where the user may see it: what was exported may come from anywhere.
 _CONVERSATION: Final = text(
     """
     INSERT INTO conversations (id, user_id, next_position, title, title_source, agent_id, metadata, branched,
         created_at, updated_at, archived_at, deleted_at)
     VALUES (:id, :user_id, :next_position, :title, :title_source,
-        (SELECT id FROM agents WHERE id = :agent_id AND user_id = :user_id), :metadata, :branched,
-        :created_at, :updated_at, :archived_at, :deleted_at)
+        (SELECT agents.id FROM agents WHERE agents.id = :agent_id AND (
+            agents.user_id = :user_id OR agents.everyone IS NOT NULL OR EXISTS (
+                SELECT FROM agent_shares
+                WHERE agent_shares.user_id = :user_id AND agent_shares.agent_id = agents.id
+            )
+        )), :metadata, :branched, :created_at, :updated_at, :archived_at, :deleted_at)
     RETURNING agent_id
     """
 ).bindparams(bindparam("metadata", type_=JSONB))

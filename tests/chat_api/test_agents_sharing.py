@@ -202,3 +202,21 @@ def test_a_shared_agent_is_answered_by_its_users_provider_of_that_name(
     assert (answered["response"], own["response"]) == ("I am the user's.", "I am the owner's.")
     assert (of_user.keys, of_owner.keys) == ({"Bearer of the user"}, {"Bearer of the owner"})
     assert (len(of_user.chats), len(of_owner.chats)) == (1, 1)
+
+
+def test_a_conversation_that_is_imported_keeps_an_agent_that_its_user_may_see(
+    alice: Person, bob: Person
+) -> None:
+    agent_id = agent(alice, name="Pirate")
+    share(alice, agent_id, bob.name)
+    talks = "/api/v1/conversations"
+    talk = with_agent(bob, agent_id).json()["data"]["conversation_id"]
+    exported = bob.http.get(f"{talks}/{talk}/export").json()
+
+    def imported() -> dict[str, Any]:
+        [kept] = bob.http.post(f"{talks}/import", json=exported).json()["imported"]
+        return bob.http.get(f"{talks}/{kept['conversation_id']}").json()
+
+    assert imported()["agent_id"] == agent_id
+    alice.http.delete(f"{AGENTS}/{agent_id}/shares/{bob.name}")
+    assert imported()["agent_id"] is None
