@@ -24,6 +24,7 @@ local-model: .venv/dev  ## judge the built-in small model over the real tool lis
 benchmark: .venv/dev  ## CPU a turn against the bare Agents SDK, a tool call against a bare route; two replicas
 	@$(BIN)/python -m benchmarks.turn
 	@$(BIN)/python -m benchmarks.tools
+	@$(BIN)/python -m benchmarks.limits
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.fleet
 
