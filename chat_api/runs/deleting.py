@@ -36,11 +36,12 @@ _MESSAGES: Final = text(
     RETURNING role, run_id, position
     """
 ).bindparams(bindparam("positions", type_=ARRAY(Integer)))
-# Who made it is the model or nobody: made of what is no more.
+# What is not the user's own was made of the first message, or by a model of the first four there were.
 _TITLE: Final = text(
     """
     UPDATE conversations SET title = NULL, title_source = NULL
-    WHERE id = :conversation_id AND title_source <> 'user'
+    WHERE id = :conversation_id
+        AND (title_source = 'model' AND :first <= 8 OR title_source = 'message' AND :first <= 1)
     """
 )
 # The beginning and the end of a log stay, for who waits for it; all between is what was said and done.
@@ -60,8 +61,13 @@ _ENDS: Final = text(
     WHERE run_id = ANY(:runs) AND type = 'run.failed'
     """  # noqa: S608
 ).bindparams(_RUNS)
-_ERRORS: Final = text(
-    f"UPDATE runs SET error = {_DELETED.format(error='error')} WHERE id = ANY(:runs) AND error IS NOT NULL"  # noqa: S608
+# First, for it waits for whoever folds the log, and then there is nothing to fold.
+_RUN: Final = text(
+    f"""
+    UPDATE runs SET folded = true,
+        error = CASE WHEN error IS NOT NULL THEN {_DELETED.format(error="error")} END
+    WHERE id = ANY(:runs)
+    """  # noqa: S608
 ).bindparams(_RUNS)
 # What tools have answered is kept for calls that are repeated, which those of a run that is over never are.
 _RESULTS: Final = text(
@@ -119,10 +125,9 @@ async def _erase(session: AsyncSession, mine: dict[str, Any], positions: list[in
     rows = (await session.execute(_MESSAGES, at | {"at": now()})).all()
     runs = [row.run_id for row in rows if row.role == "assistant" and row.run_id is not None]
     if runs:
-        for statement in (_EVENTS, _ENDS, _ERRORS):
+        for statement in (_RUN, _EVENTS, _ENDS):
             await session.execute(statement, {"runs": runs})
         await session.execute(_RESULTS, mine | {"runs": runs})
     if any(row.role == "user" for row in rows):
         await session.execute(_HASHES, at)
-    if min(row.position for row in rows) <= 1:
-        await session.execute(_TITLE, mine)
+    await session.execute(_TITLE, mine | {"first": min(positions)})

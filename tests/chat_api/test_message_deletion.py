@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.chat_api.branches import echo, said_to, talk, turn
-from tests.chat_api.replica import Gate, in_thread
+from tests.chat_api.replica import Gate, execute, in_thread
 from tests.chat_api.test_races import until_it_waits
 from tests.model_server import ModelServer, call, calls, say, stream
 from tests.servers import Person
@@ -116,19 +116,26 @@ def test_what_is_being_answered_cannot_be_deleted(alice: Person, model: ModelSer
     assert delete(alice, conversation, asked["id"]).status_code == 200
 
 
-@pytest.mark.parametrize("named", ["by its user", None])
-def test_a_title_goes_with_the_message_that_it_was_made_of(
-    alice: Person, model: ModelServer, named: str | None
+@pytest.mark.parametrize(
+    ("source", "after_second", "after_first"),
+    [("user", "One", "One"), ("message", "One", None), ("model", None, None)],
+)
+def test_a_title_goes_with_the_messages_that_it_was_made_of(
+    alice: Person,
+    model: ModelServer,
+    api_database: str,
+    source: str,
+    after_second: str | None,
+    after_first: str | None,
 ) -> None:
     conversation = talk(alice, model, "One", "Two")
+    execute(api_database, "UPDATE conversations SET title_source = %s WHERE id = %s", source, conversation)
     path = f"/api/v1/conversations/{conversation}"
-    if named:
-        alice.http.patch(path, json={"title": named})
     messages = alice.messages(conversation)
     delete(alice, conversation, messages[2]["id"])
-    assert alice.http.get(path).json()["title"] == (named or "One")
+    assert alice.http.get(path).json()["title"] == after_second
     delete(alice, conversation, messages[0]["id"])
-    assert alice.http.get(path).json()["title"] == named
+    assert alice.http.get(path).json()["title"] == after_first
 
 
 def test_why_a_turn_failed_goes_with_its_answer(alice: Person, model: ModelServer) -> None:
@@ -160,3 +167,27 @@ def test_a_message_that_is_deleted_meanwhile_is_not_answered_again(
             refused = regenerated.result()
     assert refused.json()["error"]["code"] == "message_not_found"
     assert len(model.requests) == 1
+
+
+def test_a_log_that_is_folded_meanwhile_is_erased(
+    alice: Person, model: ModelServer, api_database: str
+) -> None:
+    """While it is, the text of an answer is in no row that others see."""
+    model.answers(stream("Bandoneon."))
+    conversation = alice.say("One")["conversation_id"]
+    answer = alice.messages(conversation)[1]
+    of_run = "run_id = %s AND type = 'text.delta'"
+    again = """
+        INSERT INTO events
+        SELECT run_id, seq + 1, seq + 1, user_id, 'text.delta', '{"text": "Bandoneon."}', at FROM events
+        WHERE run_id = %s AND type = 'run.started'
+    """
+    with psycopg.connect(api_database.replace("+psycopg", "")) as other:
+        other.execute("SELECT FROM runs WHERE id = %s FOR NO KEY UPDATE", [answer["run_id"]])
+        other.execute(f"DELETE FROM events WHERE {of_run}".encode(), [answer["run_id"]])
+        with in_thread(lambda: delete(alice, conversation, answer["id"])) as deleted:
+            until_it_waits(api_database)
+            other.execute(again, [answer["run_id"]])
+            other.commit()
+            assert deleted.result().status_code == 200
+    assert places_of(api_database, "bandoneon") == set()
