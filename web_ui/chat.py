@@ -13,7 +13,7 @@ from web_ui.choosing import chosen
 from web_ui.history import AVATARS, messages_of, show_message
 from web_ui.live import show_live
 from web_ui.markdown import safe
-from web_ui.place import conversation, enter, remembered
+from web_ui.place import conversation, enter
 from web_ui.turn import Asked, Turn
 
 __all__ = ["Chat"]
@@ -131,12 +131,14 @@ class Chat:
     def _welcome(self) -> None:
         """An empty page says what can be done, and what is missing for it."""
         st.title("What can I do for you?", anchor=False)
-        models: list[Any] | None = remembered(
-            "any model", lambda: self._api.get("/api/v1/models")["models"], None, anew=True
-        )
-        if models is None:
-            st.error("Turnlog's server does not answer. Is it running?")
-        elif not models:
+        try:
+            models = self._api.get("/api/v1/models")["models"]
+        except NotSignedIn:
+            raise
+        except ApiError as error:
+            st.error(safe(str(error)))
+            return
+        if not models:
             st.info(
                 "No model answers yet. Start Ollama (`ollama serve`) or LM Studio on this machine, or set "
                 "`OPENAI_API_KEY` for the server. It is found by itself."

@@ -11,6 +11,8 @@ class Visitor:
     def __init__(self, page: Page, web: str) -> None:
         self.page = page
         self.web = web
+        self.allowed: list[str] = []
+        """What the console may complain of."""
 
     @property
     def field(self) -> Locator:

@@ -1,0 +1,134 @@
+"""Nothing that a message, a title, a tool or a name says runs script or loads something from elsewhere."""
+
+import threading
+from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final, cast
+from uuid import uuid4
+
+import httpx2
+import pytest
+from playwright.sync_api import Route, expect
+from typing_extensions import override
+
+from tests.model_server import ModelServer, call, say
+from tests.servers import Person
+from tests.web_ui.visiting import Visitor
+
+# `@` is the address of the canary. What runs sets window.hacked.
+CORPUS: Final = (
+    "![a picture](@/image.png)",
+    "![a picture][of]\n\n[of]: @/reference.png",
+    '<img src="@/tag.png" onerror="window.hacked = 1">',
+    "<script>window.hacked = 1</script>",
+    '<svg onload="window.hacked = 1"><image href="@/svg.png"/></svg>',
+    '<iframe src="@/frame"></iframe><object data="@/object"></object><embed src="@/embed">',
+    '<link rel="stylesheet" href="@/style.css"><style>@import "@/import.css"</style>',
+    "<style>body { background: url(@/background.png) }</style>",
+    '<video src="@/video.mp4" poster="@/poster.png" autoplay></video>',
+    '<audio src="@/audio.mp3" autoplay></audio>',
+    "[a link](javascript:window.hacked=1)",
+    "[a link](data:text/html,<script>window.hacked=1</script>)",
+    '<a href="javascript:window.hacked=1" autofocus onfocus="window.hacked=1">x</a>',
+    "`code` ![not ` code](@/ticks.png) `",
+    "```\n![in code](@/fence.png)\n````x\n![after](@/after.png)",
+    "~~~\n``` \n~~~\n![after](@/tildes.png)",
+    "    indented\n\n![after](@/indent.png)",
+    "a \\![escaped](@/escaped.png) b",
+    "$\\href{javascript:window.hacked=1}{x} \\includegraphics{@/tex.png}$",
+    "$$\\htmlData{x=1}{\\url{@/tex2}}$$",
+    ":red[![coloured](@/coloured.png)] :material/home: :small[<b>]",
+    "[![linked](@/linked.png)](@/)",
+    "| a |\n|---|\n| ![cell](@/cell.png) |",
+    "<details open ontoggle='window.hacked=1'><summary>x</summary></details>",
+    "<base href='@/'><form action='@/form'><input autofocus onfocus='window.hacked=1'></form>",
+)
+
+
+ADD: Final = """
+    (src) => new Promise((done) => {
+        const picture = new Image()
+        picture.onload = picture.onerror = done
+        picture.src = src
+    })
+"""
+
+
+class Canary(ThreadingHTTPServer):
+    """Remembers what it is asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Ear)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.heard: list[str] = []
+        self.was_asked = threading.Event()
+
+
+class _Ear(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        canary = cast("Canary", self.server)
+        canary.heard.append(self.path)
+        canary.was_asked.set()
+        self.send_response(204)
+        self.end_headers()
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def canary() -> Generator[Canary]:
+    with Canary() as canary:
+        thread = threading.Thread(target=canary.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield canary
+        canary.shutdown()
+        thread.join()
+
+
+def test_nothing_that_was_said_runs_or_loads(
+    visitor: Visitor, model: ModelServer, api: str, canary: Canary
+) -> None:
+    hostile = "\n\n".join(CORPUS).replace("@", canary.url)
+    name = CORPUS[0].replace("@", canary.url)
+    with Person(api, "local").http as http:
+        body = {"name": f"{name} <img src=x onerror=window.hacked=1>", "system_prompt": "Help."}
+        assert http.post("/api/v1/agents", json=body).is_success
+        model.answers(call("add_todo", title=name), say(hostile))
+        said = http.post("/api/local/chat", json={"message": hostile}).json()["data"]
+        path = f"/api/v1/conversations/{said['conversation_id']}"
+        assert http.patch(path, json={"title": f"{name} {CORPUS[2].replace('@', canary.url)}"}).is_success
+    visitor.comes_in()
+    visitor.page.goto(f"{visitor.web}/?c={said['conversation_id']}")
+    expect(visitor.answer).to_contain_text("add_todo")
+    visitor.answer.get_by_text("add_todo").click()
+    expect(visitor.answer.get_by_text("Result")).to_be_visible()
+    # The last of the corpus is there; what comes before it has been laid out.
+    expect(visitor.answer.get_by_text("cell")).to_be_visible()
+    visitor.page.get_by_label("Agent").first.click()
+    expect(visitor.page.get_by_role("option").first).to_be_visible()
+    assert visitor.page.evaluate("window.hacked") is None
+    assert visitor.page.locator("img").count() == visitor.page.locator("img[src^='data:']").count()
+    assert canary.heard == []
+
+
+def test_the_policy_keeps_a_picture_out_and_without_it_the_canary_hears(
+    visitor: Visitor, web: str, canary: Canary
+) -> None:
+    """The control: the same picture, put on the page by hand, with and without the policy."""
+    visitor.comes_in()
+    visitor.allowed.append("Content Security Policy")
+    visitor.page.evaluate(ADD, f"{canary.url}/kept-out")
+    assert canary.heard == []
+
+    def without(route: Route) -> None:
+        answer = httpx2.get(f"{web}/signin", trust_env=False)
+        route.fulfill(status=200, body=answer.text, content_type="text/html")
+
+    visitor.page.route("**/unguarded", without)
+    visitor.page.goto(f"{web}/unguarded")
+    visitor.page.evaluate(ADD, f"{canary.url}/let-in?{uuid4()}")
+    assert canary.was_asked.wait(10)

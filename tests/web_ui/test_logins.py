@@ -1,0 +1,94 @@
+"""Signing in to the page, without a browser: what others' requests, refreshing and restarting do to it."""
+
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.chat_api.accounts import AUTH, PASSWORD, register
+from tests.web_ui.running import running_page
+from web_ui.api import Api, NotSignedIn, open_http
+from web_ui.logins import Logins
+
+EMAIL = "ann@example.com"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def account(api: str) -> None:
+    with httpx2.Client(base_url=api, trust_env=False) as http:
+        assert register(http, EMAIL).is_success
+
+
+@contextmanager
+def browser_at(web: str) -> Generator[httpx2.Client]:
+    headers = {"Origin": web, "Accept": "text/html"}
+    with httpx2.Client(base_url=web, headers=headers, trust_env=False, timeout=30) as http:
+        yield http
+
+
+def sign_in(http: httpx2.Client, password: str = PASSWORD) -> httpx2.Response:
+    return http.post("/signin", data={"email": EMAIL, "password": password})
+
+
+def test_a_login_outlives_the_process_that_it_was_made_in(api: str, tmp_path: Path) -> None:
+    with running_page(api, tmp_path) as web, browser_at(web) as http:
+        assert sign_in(http, "not that one").status_code == 401
+        signed_in = sign_in(http)
+        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
+        cookies = http.cookies
+        assert http.get("/").status_code == 200
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"ann@example.com" not in kept
+    with running_page(api, tmp_path) as web, browser_at(web) as http:
+        assert http.get("/?c=x").headers["location"] == "/signin?to=%2F%3Fc%3Dx"
+        http.cookies.update(cookies)
+        assert http.get("/").status_code == 200
+        assert http.post("/signout").headers["location"] == "/signin"
+        http.cookies.update(cookies)
+        assert http.get("/").status_code == 303
+
+
+def test_tabs_that_refresh_at_once_use_one_refresh_token(api: str, tmp_path: Path) -> None:
+    with open_http(api) as http:
+        logins = Logins(http, tmp_path, None)
+        session_id, begun = logins.sign_in(EMAIL, PASSWORD, "")
+        # As after a restart: there is no access token yet, and every tab asks for one.
+        again = Logins(http, tmp_path, None)
+        login = again.find(session_id)
+        assert login is not None
+        with ThreadPoolExecutor(8) as pool:
+            [first] = set(pool.map(login.bearer, [None] * 8))
+            # The API refuses it, to all of them at once.
+            [second] = set(pool.map(login.bearer, [first] * 8))
+        assert first != second
+        assert Api(http, login.bearer).get("/api/v1/auth/me")["email"] == EMAIL
+        # The control: a refresh token that was used before its newest one ends the login, for all tabs.
+        used = httpx2.post(
+            f"{api}{AUTH}/refresh", json={"refresh_token": begun.tokens.refresh}, trust_env=False
+        )
+        assert used.status_code == 401
+        with pytest.raises(NotSignedIn):
+            login.bearer(second)
+        assert again.find(session_id) is None
+
+
+def test_other_sites_and_other_names_get_nothing_done(web: str) -> None:
+    with browser_at(web) as http:
+        for origin in ("http://elsewhere.example", "null", ""):
+            refused = http.post("/local", headers={"Origin": origin})
+            assert (refused.status_code, refused.cookies.get("turnlog_session")) == (403, None)
+        port = web.rpartition(":")[2]
+        assert http.get("/signin", headers={"Host": f"rebound.example:{port}"}).status_code == 421
+        from_elsewhere = http.get("/", headers={"Sec-Fetch-Site": "cross-site"})
+        assert (from_elsewhere.status_code, 'http-equiv="refresh"' in from_elsewhere.text) == (200, True)
+        for back in ("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example"):
+            entered = http.post("/local", params={"to": back})
+            assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        for path in ("/", "/signin"):
+            headers = http.get(path).headers
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"

@@ -1,0 +1,109 @@
+"""The logic of the page without a browser, before the real API."""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.model_server import ModelServer, call, say, stream
+from tests.servers import Person, token_for
+from web_ui.api import open_http
+from web_ui.logins import Login, Logins, Tokens
+from web_ui.serving import Serving, serve_with
+
+FOREVER: Final = 4e9
+SCRIPT: Final = """
+import streamlit
+from web_ui.shell import show_page
+show_page(streamlit.session_state.login)
+"""
+
+
+@pytest.fixture
+def page(api: str, tmp_path: Path, model: ModelServer) -> Generator[AppTest]:
+    """The page of somebody who is signed in."""
+    with open_http(api) as http:
+        logins = Logins(http, tmp_path, lambda: Tokens(token_for("pat"), FOREVER, None, 60))
+        serve_with(Serving(http, logins))
+        _, login = logins.continue_as_local()
+        yield page_of(login)
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest puts its script in the place of the main module, which multiprocessing would start by then."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+def page_of(login: Login | None) -> AppTest:
+    page = AppTest.from_string(SCRIPT, default_timeout=30)
+    page.session_state["login"] = login
+    return page
+
+
+def texts(page: AppTest) -> list[str]:
+    return [str(each.value) for each in page.markdown]
+
+
+def test_what_is_said_is_answered_and_can_be_read_again(page: AppTest, model: ModelServer) -> None:
+    model.answers(call("calculator", expression="6*7"), stream("It is ![x](http://127.0.0.1:9/) **42**."))
+    page.run()
+    assert [title.value for title in page.title] == ["What can I do for you?"]
+    page.chat_input[0].set_value("What is 6*7?").run()
+    assert not page.exception
+    assert "It is [x](http://127.0.0.1:9/) **42**." in texts(page)
+    assert any(card.label.startswith("calculator · ") for card in page.expander)
+    conversation = page.query_params["c"]
+    page.run()
+    assert page.query_params["c"] == conversation
+    assert "What is 6*7?" in texts(page)
+
+
+def test_an_agent_that_is_made_is_in_the_selector_at_once_and_answers(
+    page: AppTest, api: str, model: ModelServer
+) -> None:
+    page.run()
+    with Person(api, "pat").http as http:
+        body = {"name": "Pirate", "system_prompt": "Talk like a pirate.", "temperature": 0.1}
+        made = http.post("/api/v1/agents", json=body).json()
+    page.run()
+    agents = page.selectbox(key="agent")
+    assert "Pirate" in agents.options
+    agents.set_value(made["agent_id"]).run()
+    page.chat_input[0].set_value("Hello").run()
+    assert "Talk like a pirate." in str(model.requests[-1]["messages"][0])
+
+
+def test_a_conversation_of_nobody_is_not_there(page: AppTest) -> None:
+    page.query_params["c"] = "0197c0de-0000-7000-8000-000000000000"
+    page.run()
+    assert [each.value for each in page.info] == ["There is no such conversation."]
+    page.query_params["c"] = "../runs"
+    page.run()
+    assert not page.exception
+
+
+def test_who_is_not_signed_in_sees_nothing_else() -> None:
+    page = page_of(None).run()
+    assert [title.value for title in page.title] == ["You are signed out"]
+    assert not page.chat_input
+
+
+def test_a_server_that_is_away_is_told_of_and_what_was_said_is_kept(
+    page: AppTest, api: str, model: ModelServer, tmp_path: Path
+) -> None:
+    model.script = lambda _: say("Here I am.")
+    page.run()
+    with open_http("http://127.0.0.1:9") as nobody:
+        here, away = api, Serving(nobody, Logins(nobody, tmp_path, None))
+        serve_with(away)
+        page.run()
+        assert not page.exception
+        assert "does not answer" in page.error[0].value
+    with open_http(here) as http:
+        serve_with(Serving(http, Logins(http, tmp_path, None)))
+        page.chat_input[0].set_value("Anybody?").run()
+        assert "Here I am." in texts(page)

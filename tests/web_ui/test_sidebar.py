@@ -1,0 +1,95 @@
+"""What is beside the chat, in a browser, also a narrow one, and by keyboard alone."""
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.model_server import ModelServer, call, stream
+from tests.servers import Person
+from tests.web_ui.visiting import Visitor
+
+SHOTS: Final = os.environ.get("SCREENSHOTS")
+ANSWER: Final = (
+    "Your list has **two** things on it now:\n\n| What | When |\n|---|---|\n| Buy milk | tomorrow |\n"
+    "| Call Ann | Friday |\n\n```python\nfor todo in todos:\n    print(todo.title)\n```\n"
+)
+
+
+def test_conversations_are_found_named_exported_and_deleted(
+    visitor: Visitor, model: ModelServer, api: str, tmp_path: Path
+) -> None:
+    with Person(api, "local").http as http:
+        for message in ("The first of them", "Something about zebras"):
+            assert http.post("/api/local/chat", json={"message": message}).is_success
+    page = visitor.page
+    visitor.comes_in()
+    page.get_by_label("Search conversations").fill("zebra")
+    page.get_by_label("Search conversations").press("Enter")
+    expect(page.get_by_role("button", name="The first of them")).to_have_count(0)
+    page.get_by_role("button", name="Something about zebras").click()
+    expect(visitor.answer).to_contain_text("Hello.")
+    page.get_by_role("button", name="This conversation").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as JSON").click()
+    download.value.save_as(tmp_path / "it.json")
+    exported = json.loads((tmp_path / "it.json").read_text())
+    assert [each["content"] for each in exported["messages"]] == ["Something about zebras", "Hello."]
+    page.get_by_label("Name").fill("Zebras")
+    page.get_by_label("Name").press("Enter")
+    page.get_by_label("Search conversations").fill("")
+    page.get_by_label("Search conversations").press("Enter")
+    expect(page.get_by_role("button", name="Zebras")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Zebras")).to_have_count(0)
+    expect(page.get_by_role("heading", name="What can I do for you?")).to_be_visible()
+
+
+def test_a_provider_shows_whether_it_answers_and_is_asked_by_the_next_turn(
+    visitor: Visitor, model: ModelServer
+) -> None:
+    page = visitor.page
+    visitor.comes_in()
+    page.get_by_text("Model", exact=True).click()
+    expect(page.get_by_text("Answers in")).to_be_visible()
+    page.get_by_text("● openai").click()
+    expect(page.get_by_text("From now on openai answers.")).to_be_visible()
+    page.get_by_text("Own temperature and length").click()
+    expect(page.get_by_role("slider", name="Temperature")).to_be_visible()
+    visitor.says("Hello")
+    expect(visitor.answer).to_contain_text("Hello.")
+    asked = model.requests[-1]
+    assert (asked["temperature"], asked.get("max_tokens") or asked.get("max_completion_tokens")) == (
+        0.7,
+        2048,
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_keyboard_alone_can_chat_at_any_width(visitor: Visitor, model: ModelServer, width: int) -> None:
+    page = visitor.page
+    page.set_viewport_size({"width": width, "height": 800})
+    visitor.comes_in()
+    model.answers(call("list_todos"), stream(ANSWER))
+    for _ in range(40):
+        if page.evaluate("document.activeElement.getAttribute('aria-label')") == "Message":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.type("What is on my list?")
+    page.keyboard.press("Enter")
+    expect(visitor.answer).to_contain_text("Buy milk")
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(visitor.field).to_be_enabled()
+    nameless = page.locator("button:visible, input:visible, textarea:visible").evaluate_all(
+        "all => all.filter(each => !(each.getAttribute('aria-label') || each.innerText || each.title"
+        " || each.labels?.length)).map(each => each.outerHTML.slice(0, 200))"
+    )
+    assert nameless == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"web-{width}.png")
+        page.emulate_media(color_scheme="dark")
+        page.screenshot(path=Path(SHOTS) / f"web-{width}-dark.png")
