@@ -11,7 +11,7 @@ from tests.chat_api.deciding import agent
 from tests.servers import Person
 
 AGENTS = "/api/v1/agents"
-SORTS = ("name", "-name", "created_at", "-created_at", "updated_at", "-updated_at")
+SORTS = ("name", "-name", "created_at", "-updated_at")
 
 
 def listed(person: Person, **query: Any) -> list[str]:
