@@ -12,6 +12,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY kit kit
 COPY mcp_server mcp_server
 COPY chat_api chat_api
+COPY web_ui web_ui
 COPY migrations migrations
 RUN pip --python /opt/turnlog/bin/python install --no-deps --no-build-isolation .
 
