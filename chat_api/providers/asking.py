@@ -75,7 +75,8 @@ def _check(response: httpx2.Response) -> None:
 async def _body(response: httpx2.Response) -> bytes:
     pieces: list[bytes] = []
     left = _MOST_BYTES
-    async for piece in response.aiter_bytes():
+    # As it comes: what is packed has not been asked for, and a little of it can become a lot.
+    async for piece in response.aiter_raw():
         left -= len(piece)
         if left < 0:
             raise ProviderFailed("It answers with more than is taken from it.")

@@ -55,9 +55,12 @@ class Guarded(httpx2.AsyncBaseTransport):
             return secure and all(public) if not self._anywhere else secure or not any(public)
 
         try:
-            return await reach(self._inner, request, self._resolve, may_reach)
+            response = await reach(self._inner, request, self._resolve, may_reach)
         except NotThere as error:
             raise httpx2.ConnectError("no such address") from error
+        # None was asked for, and a little can become a lot.
+        response.headers.pop("content-encoding", None)
+        return response
 
 
 class Outlets:

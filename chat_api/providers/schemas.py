@@ -26,7 +26,7 @@ Address: TypeAlias = Annotated[str, Field(min_length=1, max_length=2_000, patter
 ApiKey: TypeAlias = Annotated[str, Field(max_length=8_000, pattern=r"^[!-~]+( +[!-~]+)*$")]
 _Model: TypeAlias = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_sendable)]
 _Priority: TypeAlias = Annotated[int, Field(ge=0, le=1_000)]
-_Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
+_Seconds: TypeAlias = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 _Retries: TypeAlias = Annotated[int, Field(ge=0, le=5)]
 _Context: TypeAlias = Annotated[int, Field(ge=1_000, le=10_000_000)]
 

@@ -1,6 +1,7 @@
 """Servers of models that tests take up, down, and make lie; and people's configurations of them."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -77,6 +78,9 @@ LIES: dict[str, Show] = {
     "It does not accept the API key.": lambda _: Response("no", 401),
     "It answers with a web page, not as a model server does.": lambda _: HTMLResponse("<!doctype html><p>Hi"),
     "Its list of models makes no sense.": lambda _: JSONResponse({"data": {"id": "a"}, "models": "many"}),
+    "Its list of models makes no sense. (packed)": lambda _: Response(
+        gzip.compress(b" " * 4_000_000), headers={"Content-Encoding": "gzip"}
+    ),
     "It answers with more than is taken from it.": lambda _: StreamingResponse(_endless()),
     "It sends us on to another address; name that one.": lambda _: RedirectResponse("http://127.0.0.1:1/"),
     "It answers with status 500.": lambda _: Response("trouble", 500),
