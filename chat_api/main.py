@@ -24,6 +24,8 @@ from chat_api.bodies import utf8_body
 from chat_api.conversations.routers import ROUTERS as CONVERSATIONS
 from chat_api.errors import ErrorEnvelope, answer_errors
 from chat_api.health import router as health_router
+from chat_api.holdings import routes as holding_routes
+from chat_api.holdings.holdings import Holdings
 from chat_api.middleware import middleware_for
 from chat_api.openapi import TAGS, DescribedApi
 from chat_api.providers import model_routes
@@ -67,8 +69,10 @@ from kit.sealing import Sealer
 from kit.tokens import Verifier
 from mcp_server.auth import JwtVerifier
 from mcp_server.bearer import Bearer
+from mcp_server.context import Deps
 from mcp_server.custom.catalogue import CustomTools
 from mcp_server.icons import ICONS_PATH
+from mcp_server.leaving import files_of, remove_files
 from mcp_server.server import ToolServer, create_server
 from mcp_server.setup import deps_from, http_app, limit_from, verifier_from
 
@@ -85,6 +89,7 @@ _LIMITED: Final = (
     branch_routes.deletions,
     server_routes.router,
     provider_routes.router,
+    holding_routes.router,
 )
 # Under /api/v1, and under /api for clients of an older contract.
 _RESOURCES: Final = (
@@ -111,6 +116,7 @@ class State(TypedDict):
     custom: CustomTools | None
     others: OtherServers
     limits: Limits | None
+    holdings: Holdings
     agent_tokens: int
 
 
@@ -171,10 +177,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     db = await stack.enter_async_context(open_db(url))
     access = await open_access(settings, db)
     guard, reach = verifier_from(settings, access), deps_from(settings, db, local=False)
-    address = settings.public_address(settings.api_host, settings.api_port)
-    server = create_server(reach, public_url=address)
-    mcp = http_app(server, settings, Bearer(guard, address, limit_from(settings, db)))
-    await stack.enter_async_context(server.session_manager.run())
+    server, mcp = await _tool_server(settings, reach, guard, stack)
     others = _others(settings, db, stack)
     catalogue = await stack.enter_async_context(open_catalogue(settings.provider_timeout, others.sealer))
     providers = providers_of(settings, catalogue, db, as_provider(local) if local else None)
@@ -193,11 +196,12 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
     )
     worker = await _open_worker(deps, access, url, settings, stack)
     door = open_door(settings, access, settings.jwt_audience)
+    accounts = _accounts(settings, db, access, stack)
     return State(
         db=db,
         verifier=door.verifier,
         door=door,
-        accounts=_accounts(settings, db, access, stack),
+        accounts=accounts,
         providers=providers,
         worker=worker,
         origins=settings.origins,
@@ -208,7 +212,23 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         others=others,
         limits=limits,
         agent_tokens=settings.agent_max_tokens,
+        holdings=_holdings(settings, accounts, worker),
     )
+
+
+async def _tool_server(
+    settings: Settings, reach: Deps, guard: JwtVerifier, stack: AsyncExitStack
+) -> tuple[ToolServer, ASGIApp]:
+    address = settings.public_address(settings.api_host, settings.api_port)
+    server = create_server(reach, public_url=address)
+    mcp = http_app(server, settings, Bearer(guard, address, limit_from(settings, reach.db)))
+    await stack.enter_async_context(server.session_manager.run())
+    return server, mcp
+
+
+def _holdings(settings: Settings, accounts: Accounts, worker: Worker) -> Holdings:
+    root = settings.files_folder
+    return Holdings(accounts, worker, partial(files_of, root), partial(remove_files, root))
 
 
 def _others(settings: Settings, db: Db, stack: AsyncExitStack) -> OtherServers:

@@ -135,6 +135,7 @@ _BODIES: Final[dict[str, Any]] = {
     "RefreshRequest": {"refresh_token": "the one that came with the last access token"},
     "AccountChange": {"name": "Alice", "timezone": "Europe/Berlin"},
     "PasswordChange": {"current_password": "correct horse battery staple", "new_password": "a better one 27"},
+    "Farewell": {"user_id": _EXAMPLE_ID, "password": _SIGN_IN["password"]},
     "NewApiKey": {"name": "Backup script", "scopes": ["read"], "expires_in_days": 90},
     "NewUser": {"email": "bob@example.com", "name": "Bob", "role": "user"},
     "Assignment": {"role": "admin", "tier": "premium"},

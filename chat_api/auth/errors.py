@@ -5,6 +5,7 @@ from kit.errors import Problem
 __all__ = [
     "ApiKeyNotFound",
     "EmailTaken",
+    "FreshTokenNeeded",
     "LastAdmin",
     "LoginBusy",
     "LoginNeeded",
@@ -34,6 +35,14 @@ class NotYourPath(Problem):
 class NotAdmin(Problem):
     status = 403
     code = "admin_only"
+
+
+class FreshTokenNeeded(Problem):
+    status = 403
+    code = "fresh_token_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Sign in again, and send the new token within five minutes.")
 
 
 class LoginNeeded(Problem):

@@ -10,7 +10,7 @@ from sqlmodel import Field, col
 
 from kit.postgres.tables import Table, timestamp
 
-__all__ = ["EMAIL", "ApiKey", "LoginSession", "RefreshToken", "Role", "Tier", "User"]
+__all__ = ["EMAIL", "ApiKey", "ErasedUser", "LoginSession", "RefreshToken", "Role", "Tier", "User"]
 
 Role: TypeAlias = Literal["user", "admin"]
 Tier: TypeAlias = Literal["default", "authenticated", "premium"]
@@ -93,6 +93,14 @@ class RefreshToken(Table, table=True):
 
 Index("refresh_tokens_user", col(RefreshToken.user_id))
 Index("refresh_tokens_session", col(RefreshToken.session_id))
+
+
+class ErasedUser(Table, table=True):
+    """Whose tokens may still be good for a while, though nothing else is left of them."""
+
+    __tablename__: ClassVar[str] = "erased_users"
+
+    erased_at: datetime = timestamp()
 
 
 class ApiKey(Table, table=True):

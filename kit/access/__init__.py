@@ -4,7 +4,7 @@ from kit.access.access import CHANNEL, Access, AccountDisabled, tell
 from kit.access.api_keys import NewKey, new_key
 from kit.access.door import Door, open_access, open_door
 from kit.access.following import following
-from kit.access.visits import Leashed, Visits
+from kit.access.visits import Leashed, Visits, stay
 
 __all__ = [
     "CHANNEL",
@@ -18,5 +18,6 @@ __all__ = [
     "new_key",
     "open_access",
     "open_door",
+    "stay",
     "tell",
 ]

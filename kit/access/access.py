@@ -20,7 +20,13 @@ __all__ = ["CHANNEL", "Access", "AccountDisabled", "tell"]
 
 CHANNEL: Final = "turnlog_access"
 _EVERY: Final = 5.0
-_DISABLED: Final = text("SELECT id FROM users WHERE disabled_at IS NOT NULL")
+# Of who was erased, access tokens may be good for ten minutes more.
+_DISABLED: Final = text(
+    """
+    SELECT id FROM users WHERE disabled_at IS NOT NULL
+    UNION SELECT id FROM erased_users WHERE erased_at > now() - interval '15 minutes'
+    """
+)
 # Those of the built-in issuer have theirs in their tokens.
 _TIERS: Final = text("SELECT id, tier FROM users WHERE email IS NULL AND tier <> 'authenticated'")
 _log = structlog.get_logger(__name__)

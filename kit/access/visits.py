@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kit.errors import Problem
 from kit.tokens import Identity
 
-__all__ = ["Leashed", "Visit", "Visits"]
+__all__ = ["Leashed", "Visit", "Visits", "stay"]
 
 Answer: TypeAlias = Callable[[Scope, Problem], ASGIApp]
 
@@ -75,6 +75,13 @@ class _Leash:
 
 
 _leash: Final[ContextVar[_Leash]] = ContextVar("leash")
+
+
+def stay() -> None:
+    """Have the request at hand go on to its end, whoever is sent away meanwhile."""
+    leash = _leash.get(None)
+    if leash is not None:
+        leash.let_go()
 
 
 class Leashed:

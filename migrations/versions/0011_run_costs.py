@@ -1,4 +1,4 @@
-"""What runs cost, and the order and filters of their list."""
+"""What runs cost, and the order and filters of their list; who was erased a short time ago."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,9 +26,15 @@ def upgrade() -> None:
         ["user_id", "created_at", "id"],
         postgresql_where=sa.text("status <> 'completed'"),
     )
+    op.create_table(
+        "erased_users",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("erased_users")
     for name in ("runs_not_completed", "runs_of_agent", "runs_recent"):
         op.drop_index(name)
     op.create_index("runs_of_user", "runs", ["user_id", "id"])

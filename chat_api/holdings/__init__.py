@@ -1,0 +1,1 @@
+"""All that somebody has here: exporting it, and erasing it."""

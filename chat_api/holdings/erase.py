@@ -1,0 +1,84 @@
+"""Erasing somebody, with all that they have."""
+
+import asyncio
+import time
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select, text, update
+from sqlmodel import col
+
+from chat_api.auth import users
+from chat_api.auth.accounts import of
+from chat_api.auth.errors import FreshTokenNeeded, UserNotFound, WrongCredentials
+from chat_api.auth.models import User
+from chat_api.auth.service import meet
+from chat_api.auth.system import SYSTEM
+from chat_api.holdings.holdings import Holdings
+from chat_api.holdings.tree import loose, makers
+from chat_api.runs import service as runs
+from chat_api.runs.models import FINAL, Run
+from kit.access import tell
+from kit.tokens import Identity
+
+__all__ = ["erase", "leave"]
+
+_FRESH_SECONDS: Final = 300
+# Access tokens cannot be taken back: for as long as one may be good, its person stays out.
+_REMEMBER: Final = text("INSERT INTO erased_users (id, erased_at) VALUES (:id, now()) ON CONFLICT DO NOTHING")
+_FORGET: Final = text("DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour'")
+_RATES: Final = text("DELETE FROM rate_limits WHERE key LIKE :ends")
+_log = structlog.get_logger(__name__)
+
+
+async def leave(holdings: Holdings, identity: Identity, password: str | None) -> None:
+    """Erase the caller: who has a password must send it, who has none a token of the last five minutes.
+
+    Raises WrongCredentials, FreshTokenNeeded, LoginBusy, LastAdmin.
+    """
+    user = await of(holdings.db, identity)
+    if user.password_hash is not None:
+        if not await holdings.accounts.hasher.matches(password or "", user.password_hash):
+            raise WrongCredentials("The password is not right.")
+    elif int(identity.claims["iat"]) < time.time() - _FRESH_SECONDS:
+        raise FreshTokenNeeded
+    async with holdings.db.begin() as session:
+        await meet(session, identity)
+    await erase(holdings, identity.owner)
+
+
+async def erase(holdings: Holdings, user_id: UUID) -> None:
+    """Have the person out everywhere, end their turns, and delete what they have. Safe to repeat.
+
+    Raises UserNotFound, LastAdmin.
+    """
+    if user_id == SYSTEM:
+        raise UserNotFound
+    user = await users.disable(holdings.accounts, user_id)
+    await _end_runs(holdings, user_id)
+    await _delete(holdings, user)
+    await asyncio.to_thread(holdings.remove_files, user_id)
+    await holdings.accounts.access.look()
+    _log.info("user_erased")
+
+
+async def _end_runs(holdings: Holdings, user_id: UUID) -> None:
+    live = select(col(Run.id)).where(col(Run.user_id) == user_id, col(Run.status).not_in(FINAL))
+    async with holdings.db() as session:
+        found = list(await session.scalars(live))
+    await asyncio.gather(*(runs.cancel(holdings.worker, user_id, run_id) for run_id in found))
+
+
+async def _delete(holdings: Holdings, user: User) -> None:
+    async with holdings.db.begin() as session:
+        for branch in loose():
+            await session.execute(delete(branch.table).where(branch.column == user.id))
+        for column in makers():
+            await session.execute(update(column.table).where(column == user.id).values({column.name: None}))
+        await session.execute(_RATES, {"ends": f"%{user.id.hex}%"})
+        await session.execute(_FORGET)
+        if user.email is not None:
+            await session.execute(_REMEMBER, {"id": user.id})
+        await session.execute(delete(User).where(col(User.id) == user.id))
+        await tell(session)
