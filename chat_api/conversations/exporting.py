@@ -1,7 +1,7 @@
 """Conversations as documents: one as JSON or Markdown, all of them a line each.
 
 They are read some messages at a time, and no connection is held between: so they may be of any size, and
-whoever takes them as slow as they like.
+whoever takes them slowly keeps nobody else waiting.
 """
 
 import json

@@ -20,6 +20,7 @@ __all__ = [
     "Head",
     "Imported",
     "Kept",
+    "Restoring",
     "Unfit",
     "checked",
 ]
@@ -113,3 +114,33 @@ def checked(model: type[Any], given: Any, where: str) -> Any:
         first = error.errors(include_input=False, include_url=False)[0]
         named = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part.isidentifier())
         raise Unfit(f"{where}: {named}: {first['msg']}"[:300]) from error
+
+
+class Restoring:
+    """Makes a conversation again of what was exported."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        """Raises Unfit."""
+        if fields["format"] != FORMAT or fields.get("version") != VERSION:
+            raise Unfit(f"The format is not {FORMAT}, version {VERSION}.")
+        self._found = Imported(checked(Head, fields.get("conversation") or {}, "conversation"))
+        head = self._found.head
+        if (head.title is None) is not (head.title_source is None):
+            head.title_source = None if head.title is None else "user"
+        self._numbers: dict[str, int] = {}
+
+    def add(self, given: Any, where: str) -> None:
+        """Raises Unfit."""
+        messages = self._found.messages
+        message: Kept = checked(Kept, given, where)
+        if message.parent_id is not None and message.parent_id not in self._numbers:
+            raise Unfit(f"{where}: its parent_id is not the id of a message before it.")
+        parent = None if message.parent_id is None else self._numbers[message.parent_id]
+        if message.role == "assistant" and parent is not None and messages[parent].role != "user":
+            raise Unfit(f"{where}: an answer follows a message of the user.")
+        self._numbers[message.id] = len(messages)
+        messages.append(message)
+        self._found.parents.append(parent)
+
+    def end(self) -> Imported:
+        return self._found

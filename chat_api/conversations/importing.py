@@ -1,20 +1,19 @@
 """Keeping conversations that were exported or come from elsewhere: each as a whole, or not at all."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_api.auth.service import meet
 from chat_api.conversations.feedback import KEPT_RATINGS
-from chat_api.conversations.import_forms import FORMAT, VERSION, Head, Imported, Kept, Unfit, checked
+from chat_api.conversations.import_forms import Imported, Kept, Restoring, Unfit
 from chat_api.conversations.import_reading import Malformed, lines_of, members_of
-from chat_api.conversations.openai_lists import from_openai
+from chat_api.conversations.openai_lists import Listing
 from kit.errors import Problem
 from kit.ids import new_id
 from kit.postgres import Db
@@ -24,7 +23,9 @@ from kit.tokens import Identity
 __all__ = ["NothingImported", "Report", "import_all"]
 
 _MOST_MESSAGES: Final = 100_000
-_AT_ONCE: Final = 500
+_A_WHILE: Final = 100
+"""Messages that are made sense of, or sent to the database, before others have their turn."""
+
 # An agent is only kept where the user may see it: what was exported may come from anywhere.
 _CONVERSATION: Final = text(
     """
@@ -100,37 +101,17 @@ async def _read(document: str) -> Imported:
             fields[name] = value
     if fields.get("messages") != []:
         raise Unfit("There is no list of messages.")
-    return _converted(fields, messages)
-
-
-def _converted(fields: dict[str, Any], messages: Sequence[Any]) -> Imported:
-    """The conversation of a document, whose list of messages is apart. Raises Unfit."""
-    if "format" not in fields:
-        return from_openai(fields, messages)
-    if fields["format"] != FORMAT or fields.get("version") != VERSION:
-        raise Unfit(f"The format is not {FORMAT}, version {VERSION}.")
-    found = Imported(checked(Head, fields.get("conversation") or {}, "conversation"))
-    if (found.head.title is None) is not (found.head.title_source is None):
-        found.head.title_source = None if found.head.title is None else "user"
-    numbers: dict[str, int] = {}
-    for number, given in enumerate(messages):
-        where = f"messages[{number}]"
-        message = checked(Kept, given, where)
-        if message.parent_id is not None and message.parent_id not in numbers:
-            raise Unfit(f"{where}: its parent_id is not the id of a message before it.")
-        parent = None if message.parent_id is None else numbers[message.parent_id]
-        follows_user = parent is not None and found.messages[parent].role == "user"
-        if message.role == "assistant" and parent is not None and not follows_user:
-            raise Unfit(f"{where}: an answer follows a message of the user.")
-        numbers[message.id] = number
-        found.messages.append(message)
-        found.parents.append(parent)
-    return found
+    adding = Listing(fields) if "format" not in fields else Restoring(fields)
+    for number, message in enumerate(messages):
+        adding.add(message, f"messages[{number}]")
+        if number % _A_WHILE == 0:
+            await asyncio.sleep(0)
+    return adding.end()
 
 
 async def _keep(db: Db, identity: Identity, found: Imported) -> dict[str, Any]:
     id_, at = new_id(), now()
-    rows, next_position = _placed(found)
+    places, next_position = _places(found)
     head = found.head
     created = _past(head.created_at, at)
     conversation = {
@@ -138,72 +119,65 @@ async def _keep(db: Db, identity: Identity, found: Imported) -> dict[str, Any]:
         "id": id_,
         "user_id": identity.owner,
         "next_position": next_position,
-        "branched": any(row["parent_position"] not in {None, row["position"] - 1} for row in rows)
-        or sum(row["parent_position"] is None for row in rows) > 1,
+        "branched": any(place.follows not in {None, place.position - 1} for place in places)
+        or sum(place.follows is None for place in places) > 1,
         "created_at": created,
         "updated_at": max(created, _past(head.updated_at, at)),
     }
+    whose = {"user_id": identity.owner, "conversation_id": id_}
     async with db.begin() as session:
         await meet(session, identity)
         kept = await session.scalar(_CONVERSATION, conversation)
-        await _insert(session, identity.owner, id_, rows, at)
+        for begin in range(0, len(places), _A_WHILE):
+            some = zip(
+                found.messages[begin : begin + _A_WHILE], places[begin : begin + _A_WHILE], strict=True
+            )
+            await session.execute(_MESSAGE, [_row(message, place, at) | whose for message, place in some])
     notes = list(found.notes)
     if head.agent_id is not None and kept is None:
         notes.append(
             f"Its agent, {head.agent_name or head.agent_id}, is none of yours: the default one answers."
         )
-    return {"conversation_id": id_, "title": head.title, "messages": len(rows), "notes": notes}
+    return {"conversation_id": id_, "title": head.title, "messages": len(places), "notes": notes}
 
 
-async def _insert(
-    session: AsyncSession, user_id: UUID, conversation_id: UUID, rows: Sequence[dict[str, Any]], at: datetime
-) -> None:
-    for begin in range(0, len(rows), _AT_ONCE):
-        some = [
-            {
-                **row,
-                "id": new_id(),
-                "user_id": user_id,
-                "conversation_id": conversation_id,
-                "created_at": _past(row["created_at"], at),
-            }
-            for row in rows[begin : begin + _AT_ONCE]
-        ]
-        await session.execute(_MESSAGE, some)
+class _Place(NamedTuple):
+    position: int
+    follows: int | None
 
 
-def _placed(found: Imported) -> tuple[list[dict[str, Any]], int]:
-    """The messages as rows, each in its place; and the place of the next turn.
+def _places(found: Imported) -> tuple[list[_Place], int]:
+    """The places of the messages, and that of the next turn.
 
     A turn has two places, the second of which is its answer's. Another answer to the same message has the
     second of a pair of its own.
     """
-    places: list[int] = []
-    rows: list[dict[str, Any]] = []
+    places: list[_Place] = []
     next_position = 0
     for message, parent in zip(found.messages, found.parents, strict=True):
-        follows = None if parent is None else places[parent]
-        is_next = follows is not None and follows == next_position - 2
-        if message.role == "assistant" and is_next and (not places or places[-1] == follows):
-            place = next_position - 1
+        follows = None if parent is None else places[parent].position
+        is_answer = message.role == "assistant"
+        if is_answer and places and follows == places[-1].position == next_position - 2:
+            position = next_position - 1
         else:
-            place = next_position + (message.role == "assistant")
+            position = next_position + is_answer
             next_position += 2
-        if message.role == "user" and follows is not None and found.messages[parent or 0].role == "user":
+        if not is_answer and parent is not None and follows is not None and follows % 2 == 0:
             # The message before it has no answer: it follows the place of one.
             follows += 1
-        places.append(place)
-        rows.append(_row(message, place, follows))
-    return rows, next_position
+        places.append(_Place(position, follows))
+    return places, next_position
 
 
-def _row(message: Kept, place: int, follows: int | None) -> dict[str, Any]:
+def _row(message: Kept, place: _Place, at: datetime) -> dict[str, Any]:
     return {
-        "position": place,
-        "parent_position": follows,
         **message.model_dump(exclude={"id", "parent_id", "tool_calls", "rating"}),
+        "id": new_id(),
+        "position": place.position,
+        "parent_position": place.follows,
         "tool_calls": [call.model_dump(exclude_unset=True) for call in message.tool_calls],
         "rating": message.rating and KEPT_RATINGS[message.rating],
+        "created_at": _past(message.created_at, at),
     }
 
 

@@ -11,7 +11,7 @@ from chat_api.conversations.import_forms import LONGEST_CONTENT, Call, Head, Imp
 from chat_api.conversations.titles import title_of
 from chat_api.providers.tool_calls import UNUSABLE, usable_arguments
 
-__all__ = ["from_openai"]
+__all__ = ["Listing"]
 
 _LONGEST_NOTED: Final = 15_000
 
@@ -38,35 +38,20 @@ class _OpenAi(BaseModel):
     tool_call_id: str | None = Field(default=None, max_length=200)
 
 
-def from_openai(fields: dict[str, Any], messages: Sequence[Any]) -> Imported:
-    """What the assistant says and does in a turn becomes one message. Raises Unfit."""
-    told = {name: fields[name] for name in ("title", "metadata") if fields.get(name) is not None}
-    found = Imported(checked(Head, told, "the document"))
-    listing = _Listing(found)
-    for number, given in enumerate(messages):
-        where = f"messages[{number}]"
-        listing.add(checked(_OpenAi, given, where), where)
-    listing.end()
-    head = found.head
-    first = next((message.content for message in found.messages if message.role == "user"), "")
-    if head.title is None:
-        head.title = title_of(first) or None
-        head.title_source = None if head.title is None else "message"
-    else:
-        head.title_source = "user"
-    return found
+class Listing:
+    """Makes messages of ours: what the assistant says and does in a turn becomes one."""
 
-
-class _Listing:
-    """Makes messages of ours out of those of OpenAI's API."""
-
-    def __init__(self, found: Imported) -> None:
-        self._found = found
+    def __init__(self, fields: dict[str, Any]) -> None:
+        """Raises Unfit."""
+        told = {name: fields[name] for name in ("title", "metadata") if fields.get(name) is not None}
+        self._found = Imported(checked(Head, told, "the document"))
         self._open: dict[str, Call] = {}
         self._system: list[str] = []
         self._left_out: dict[str, int] = {}
 
-    def add(self, message: _OpenAi, where: str) -> None:
+    def add(self, given: Any, where: str) -> None:
+        """Raises Unfit."""
+        message: _OpenAi = checked(_OpenAi, given, where)
         said = self._text(message)
         match message.role:
             case "system" | "developer":
@@ -109,8 +94,17 @@ class _Listing:
                 self._left_out[part.type] = self._left_out.get(part.type, 0) + 1
         return "\n".join(part.text for part in message.content if part.text is not None)
 
-    def end(self) -> None:
-        """Say what has no place among messages."""
+    def end(self) -> Imported:
+        """Name it, and say what has no place among messages."""
+        head = self._found.head
+        said = (message.content for message in self._found.messages if message.role == "user")
+        title = title_of(next(said, "")) or None
+        head.title_source = "user" if head.title else None if title is None else "message"
+        head.title = head.title or title
+        self._note()
+        return self._found
+
+    def _note(self) -> None:
         notes = self._found.notes
         if self._system:
             system = "\n\n".join(self._system)

@@ -1,6 +1,8 @@
 """Copying conversations: out, in, and into others."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -8,6 +10,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Message, Send
+from typing_extensions import override
 
 from chat_api.auth.dependencies import Caller, Database
 from chat_api.conversations import exporting
@@ -25,6 +29,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
 IMPORT_PATH: Final = "/api/v1/conversations/import"
 _JSON: Final = "application/json"
 _NDJSON: Final = "application/x-ndjson"
+_SLOWEST_PIECE: Final = 30.0
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _BODY: Final = {"schema": {"$ref": "#/components/schemas/Document"}}
 
@@ -115,6 +120,19 @@ async def fork_conversation(
     return ConversationOut.of(await find(db, caller.owner, made))
 
 
+class _Attachment(StreamingResponse):
+    """Is broken off where nothing is taken of it for half a minute."""
+
+    @override
+    async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(_SLOWEST_PIECE):
+                await send(message)
+
+        with suppress(TimeoutError):
+            await super().stream_response(send_in_time)
+
+
 def _attached(pieces: AsyncGenerator[bytes], media_type: str, name: str) -> StreamingResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return StreamingResponse(pieces, media_type=media_type, headers=headers)
+    return _Attachment(pieces, media_type=media_type, headers=headers)

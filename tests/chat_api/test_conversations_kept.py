@@ -1,50 +1,16 @@
 """Conversations are made, listed, named, archived, deleted, restored and erased."""
 
-from collections.abc import Callable, Iterator
+import time
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import Gate, execute, in_thread
+from tests.chat_api.keeping import PATH, ids_of, made, one
+from tests.chat_api.replica import Gate, execute, in_thread, running_api
 from tests.model_server import ModelServer, say
 from tests.servers import Person
-
-PATH = "/api/v1/conversations"
-
-
-def listed(person: Person, **query: Any) -> list[dict[str, Any]]:
-    response = person.http.get(PATH, params=query)
-    assert response.status_code == 200, response.text
-    return response.json()["conversations"]
-
-
-def ids_of(person: Person, **query: Any) -> list[str]:
-    return [each["conversation_id"] for each in listed(person, **query)]
-
-
-def pages(person: Person, between: Callable[[], object] = lambda: None, **query: Any) -> Iterator[list[str]]:
-    cursor: dict[str, str] = {}
-    while True:
-        page = person.http.get(PATH, params=query | cursor).json()
-        yield [each["conversation_id"] for each in page["conversations"]]
-        if page["next_cursor"] is None:
-            return
-        cursor = {"cursor": page["next_cursor"]}
-        between()
-
-
-def made(person: Person, **body: Any) -> dict[str, Any]:
-    response = person.http.post(PATH, json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-def one(person: Person, id_: str) -> dict[str, Any]:
-    response = person.http.get(f"{PATH}/{id_}")
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 def test_a_conversation_that_was_made_is_gone_into_by_turns(alice: Person, model: ModelServer) -> None:
@@ -188,94 +154,6 @@ def test_many_are_changed_at_once_and_each_is_told(alice: Person, person: MakePe
         assert alice.http.post(f"{PATH}/bulk", json={"action": "delete", "ids": ids}).status_code == 422
 
 
-@pytest.mark.parametrize("sign", ["", "-"])
-@pytest.mark.parametrize("column", ["updated_at", "created_at", "title"])
-def test_a_list_is_in_its_order_whatever_its_pages(alice: Person, column: str, sign: str) -> None:
-    sort = f"{sign}{column}"
-    made_ids = [made(alice, title=title)["conversation_id"] for title in ("b", "d", "a", "e", "c")]
-    alice.say("Again", made_ids[1])
-    by_column = {
-        "updated_at": [made_ids[number] for number in (0, 2, 3, 4, 1)],
-        "created_at": made_ids,
-        "title": [made_ids[number] for number in (2, 0, 4, 1, 3)],
-    }
-    expected = by_column[column][:: -1 if sign else 1]
-    assert ids_of(alice, sort=sort) == expected
-    for limit in (1, 2, 5):
-        found = list(pages(alice, sort=sort, limit=limit))
-        assert [id_ for page in found for id_ in page] == expected
-        assert all(found)
-
-
-def test_dates_and_a_total_narrow_the_list(alice: Person) -> None:
-    first, second, third = (made(alice) for _ in range(3))
-    between = {"since": second["updated_at"], "until": third["updated_at"]}
-    assert ids_of(alice, **between) == [second["conversation_id"]]
-    answer = alice.http.get(PATH, params={"limit": 1, "total": True}).json()
-    assert (len(answer["conversations"]), answer["total"]) == (1, 3)
-    assert "total" not in answer or alice.http.get(PATH).json()["total"] is None
-    assert first["conversation_id"] not in ids_of(alice, since=second["updated_at"])
-
-
-@pytest.mark.parametrize("age", ["just now", "long ago"])
-@pytest.mark.parametrize("sort", ["updated_at", "-updated_at", "created_at", "-created_at"])
-def test_no_item_comes_twice_and_none_is_left_out_while_others_write(
-    alice: Person, model: ModelServer, api_database: str, sort: str, age: str
-) -> None:
-    there = [made(alice)["conversation_id"] for _ in range(9)]
-    if age == "long ago":
-        ago = "updated_at = updated_at - interval '1 day', created_at = created_at - interval '1 day'"
-        execute(api_database, f"UPDATE conversations SET {ago} WHERE id = ANY(%s)", there)
-    turns = iter([there[0], there[8], there[4], there[1], there[7], there[3]] * 9)
-
-    def write() -> None:
-        for _ in range(2):
-            alice.say("Meanwhile", next(turns))
-        made(alice)
-
-    seen = [id_ for page in pages(alice, write, sort=sort, limit=2) for id_ in page]
-    assert len(seen) == len(set(seen))
-    assert set(there) <= set(seen)
-    if sort.endswith("updated_at"):
-        # The control: their order has changed under the reader.
-        assert [id_ for id_ in ids_of(alice, sort=sort, limit=100) if id_ in there] != [
-            id_ for id_ in seen if id_ in there
-        ]
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"limit": 0},
-        {"limit": 101},
-        {"status": "lost"},
-        {"sort": "color"},
-        {"agent_id": "x"},
-        {"since": "yesterday"},
-        {"since": "2026-01-01T00:00:00"},
-        {"cursor": "x"},
-        {"cursor": "e30"},
-        {"cursor": "é"},
-        {"cursor": "x" * 9000},
-    ],
-)
-def test_a_list_that_cannot_be_is_refused(alice: Person, query: dict[str, Any]) -> None:
-    response = alice.http.get(PATH, params=query)
-    assert response.status_code == 422, response.text
-
-
-def test_a_cursor_is_good_for_its_own_list_only(alice: Person) -> None:
-    for _ in range(3):
-        made(alice, title="x")
-    cursors = [
-        alice.http.get(PATH, params={"limit": 1, "sort": sort}).json()["next_cursor"]
-        for sort in ("updated_at", "created_at", "title")
-    ]
-    for sort, cursor in zip(("-updated_at", "title", "created_at"), cursors, strict=True):
-        response = alice.http.get(PATH, params={"limit": 1, "sort": sort, "cursor": cursor})
-        assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_cursor")
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -294,3 +172,23 @@ def test_what_cannot_be_kept_is_refused(alice: Person, body: dict[str, Any]) -> 
     assert alice.http.post(PATH, json=body).status_code == 422
     id_ = made(alice)["conversation_id"]
     assert alice.http.patch(f"{PATH}/{id_}", json=body).status_code == 422
+
+
+def test_what_was_deleted_long_ago_is_purged(
+    alice: Person, model: ModelServer, api_database: str, person: MakePerson
+) -> None:
+    old, new = (alice.say("Hello")["conversation_id"] for _ in range(2))
+    for id_ in (old, new):
+        alice.http.delete(f"{PATH}/{id_}")
+    ago = "UPDATE conversations SET deleted_at = now() - interval '31 days' WHERE id = %s"
+    execute(api_database, ago, old)
+    with running_api(api_database, model.url) as url:
+        # Another replica does it when it starts.
+        bob = person(url)
+        deadline = time.monotonic() + 10
+        while execute(api_database, "SELECT 1 FROM conversations WHERE id = %s", old):
+            assert bob.http.get(PATH).status_code == 200
+            assert time.monotonic() < deadline
+    assert alice.http.post(f"{PATH}/{old}/restore").status_code == 404
+    assert execute(api_database, "SELECT 1 FROM messages WHERE conversation_id = %s", old) == []
+    assert alice.http.post(f"{PATH}/{new}/restore").status_code == 200

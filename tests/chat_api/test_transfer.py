@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -195,3 +196,17 @@ def test_markdown_is_for_reading_and_holds_what_was_said(alice: Person, model: M
     for part in ("## You, ", "## Assistant, ", "\n# Noted.\n", "add_todo"):
         assert part in response.text
     assert alice.http.get(f"{PATH}/{id_}/export", params={"format": "pdf"}).status_code == 422
+
+
+def test_who_takes_an_export_slowly_keeps_nobody_waiting(alice: Person) -> None:
+    long = {"messages": [{"role": "user", "content": "x" * 100_000} for _ in range(50)]}
+    id_ = imported(alice, long)["conversation_id"]
+    with ExitStack() as stack:
+        slow = [
+            stack.enter_context(alice.http.stream("GET", f"{PATH}/{id_}/export", timeout=60))
+            for _ in range(12)
+        ]
+        # There are ten connections to the database.
+        assert {response.status_code for response in slow} == {200}
+        assert alice.http.get(f"{PATH}/{id_}", timeout=5).status_code == 200
+        assert len(slow[0].read()) > 5_000_000
