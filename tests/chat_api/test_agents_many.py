@@ -1,6 +1,7 @@
 """Agents by the dozen, copies of them, and agents as documents."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.chat_api.accounts import code_of
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.deciding import agent
+from tests.chat_api.replica import execute
 from tests.servers import Person
 
 AGENTS = "/api/v1/agents"
@@ -74,13 +76,22 @@ def test_several_are_made_at_once_or_none(alice: Person) -> None:
     assert alice.http.get(AGENTS, params={"shared": False}).json()["total"] == 2
 
 
-def test_there_are_never_more_than_there_may_be(alice: Person) -> None:
-    many = {"agents": [{"name": "One of many", "system_prompt": "-"}] * 100}
-    for _ in range(9):
-        assert alice.http.post(f"{AGENTS}/bulk", json=many).status_code == 201
-    assert agent(alice)
-    assert code_of(alice.http.post(f"{AGENTS}/bulk", json=many)) == (409, "too_many_agents")
-    assert alice.http.get(AGENTS, params={"shared": False, "limit": 1}).json()["total"] == 901
+def test_there_are_never_more_than_there_may_be(alice: Person, api_database: str) -> None:
+    many = """
+        INSERT INTO agents
+        SELECT (jsonb_populate_record(agents, jsonb_build_object('id', gen_random_uuid()))).*
+        FROM agents, generate_series(1, 949) WHERE id = %s
+    """
+    execute(api_database, many, agent(alice))
+    one = {"name": "One of many", "system_prompt": "-"}
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(alice.http.post, f"{AGENTS}/bulk", json={"agents": [one] * 30}) for _ in range(2)]
+    answers = [each.result() for each in both]
+    made, refused = sorted(answers, key=lambda answer: answer.status_code)
+    assert (made.status_code, code_of(refused)) == (201, (409, "too_many_agents"))
+    assert alice.http.get(AGENTS, params={"shared": False, "limit": 1}).json()["total"] == 980
+    assert alice.http.post(f"{AGENTS}/bulk", json={"agents": [one] * 20}).status_code == 201
+    assert code_of(alice.http.post(AGENTS, json=one)) == (409, "too_many_agents")
 
 
 def test_several_are_deleted_at_once(alice: Person, person: MakePerson) -> None:
