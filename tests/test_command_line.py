@@ -45,6 +45,19 @@ def test_chat_goes_on_with_the_conversation_until_the_input_ends(
     assert said == ["I am Ann", "Hello Ann.", "Who am I?"]
 
 
+def test_chat_says_on_one_line_that_another_provider_is_asked(
+    start_api: StartApi, settings: dict[str, Any]
+) -> None:
+    with start_api() as url:
+        headers = {"Authorization": f"Bearer {token_for('local')}"}
+        body = {"name": "Mine", "system_prompt": "Help.", "provider": "gone", "model_id": "large"}
+        made = httpx2.post(f"{url}/api/v1/agents", json=body, headers=headers, trust_env=False)
+        options = ["--agent", made.json()["agent_id"], "--token", token_for("local")]
+        done = run("turnlog", "chat", "--url", url, *options, "Hello", **settings)
+    assert done.stdout.splitlines() == ["Hello."], done.stderr
+    assert "Instead of gone large, openai scripted is asked." in done.stderr
+
+
 def test_chat_asks_about_a_call_and_takes_other_arguments(
     start_api: StartApi, model: ModelServer, database_url: str, settings: dict[str, Any]
 ) -> None:
