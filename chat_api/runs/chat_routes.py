@@ -129,6 +129,7 @@ async def answered(
         data=ChatData(
             response=result.text,
             conversation_id=result.conversation_id,
+            message_id=result.message_id,
             tool_calls=[ToolCall.model_validate(call) for call in result.tool_calls],
             timestamp=result.finished_at,
             run_id=result.run_id,

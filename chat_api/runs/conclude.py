@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 import structlog
 from sqlalchemy import bindparam, func, select, text
@@ -70,7 +71,8 @@ _CONCLUDE: Final = text(
 class End:
     """How a turn ended. `text` and `tool_calls` are what was said and done, whatever the `status`.
 
-    `requests` are the calls that the user is to decide about before it goes on.
+    `requests` are the calls that the user is to decide about before it goes on. `message_id` is what the
+    answer is to be called, if there is one.
     """
 
     status: Status
@@ -82,6 +84,7 @@ class End:
     model: str | None = None
     cost_usd: Decimal | None = None
     requests: tuple[dict[str, Any], ...] = ()
+    message_id: UUID = field(default_factory=new_id)
     fallbacks: tuple[dict[str, Any], ...] = ()
 
 
@@ -94,12 +97,11 @@ async def conclude(
     the conversation waits.
     Raises LeaseLost where another attempt has the run, or the database is away for too long.
     """
-    message_id = new_id()
     # What follows another answer finds its way by it, also by one that says nothing.
     answered = end.status == "completed" or bool(end.text or end.tool_calls) or turn.place.is_again
     data = {
         "conversation_id": str(turn.conversation_id),
-        "message_id": str(message_id) if answered else None,
+        "message_id": str(end.message_id) if answered else None,
         "usage": end.usage,
         **last,
     }
@@ -115,7 +117,7 @@ async def conclude(
         "cost_usd": end.cost_usd,
         "fallbacks": list(end.fallbacks),
         "error": end.error,
-        "message_id": message_id,
+        "message_id": end.message_id,
         "conversation_id": turn.conversation_id,
         "content": end.text,
         "tool_calls": list(end.tool_calls),

@@ -149,6 +149,7 @@ class FallbackOut(BaseModel):
 class ChatData(BaseModel):
     response: str
     conversation_id: UUID
+    message_id: UUID = Field(description="Of the answer")
     tool_calls: list[ToolCall]
     timestamp: datetime
     run_id: UUID

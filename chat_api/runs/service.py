@@ -58,6 +58,7 @@ _TURNS: Final = frozenset({"approval.requested", "step.updated"})
 class TurnResult:
     run_id: UUID
     conversation_id: UUID
+    message_id: UUID
     text: str
     tool_calls: list[dict[str, Any]]
     usage: dict[str, Any]
@@ -205,6 +206,7 @@ async def _kept_result(db: Db, run: Run) -> TurnResult:
         provider=run.provider,
         model=run.model,
         fallbacks=tuple(run.fallbacks),
+        message_id=message.id if message else run.id,
     )
     return _result(run.id, run.conversation_id, end, run.finished_at or now())
 
@@ -221,6 +223,7 @@ def _result(run_id: UUID, conversation_id: UUID, end: End, at: datetime) -> Turn
             return TurnResult(
                 run_id,
                 conversation_id,
+                end.message_id,
                 end.text,
                 list(end.tool_calls),
                 end.usage or {},

@@ -35,11 +35,12 @@ def test_another_answer_stands_beside_the_first(alice: Person, model: ModelServe
     conversation = talk(alice, model, "One", "Two", "Three")
     messages = alice.messages(conversation)
     model.answers(say("Anew."), echo)
-    assert turn(alice, conversation, messages[named]["id"], "regenerate")["response"] == "Anew."
+    made = turn(alice, conversation, messages[named]["id"], "regenerate")
+    assert made["response"] == "Anew."
     assert said_to(model) == ["One", "To One.", "Two"]
     after = alice.messages(conversation)
     assert [message["content"] for message in after[6:]] == ["Anew."]
-    assert after[6]["parent_id"] == messages[2]["id"]
+    assert (after[6]["id"], after[6]["parent_id"]) == (made["message_id"], messages[2]["id"])
     assert after[6]["siblings"] == [messages[3]["id"], after[6]["id"]]
     alice.say("Four", conversation)
     assert said_to(model) == ["One", "To One.", "Two", "Anew.", "Four"]
@@ -79,8 +80,8 @@ def test_the_same_key_is_the_same_answer(alice: Person, model: ModelServer) -> N
     conversation = talk(alice, model, "One", "Two")
     first, _, second, _ = [message["id"] for message in alice.messages(conversation)]
     key = {"headers": {"Idempotency-Key": f"again-{alice.name}"}}
-    runs = {again(alice, conversation, first, **key).json()["data"]["run_id"] for _ in range(2)}
-    assert len(runs) == 1
+    answers = [again(alice, conversation, first, **key).json()["data"] for _ in range(2)]
+    assert len({(answer["run_id"], answer["message_id"]) for answer in answers}) == 1
     assert len(alice.messages(conversation)) == 5
     for refused in (
         again(alice, conversation, second, **key),
