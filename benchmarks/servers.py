@@ -155,6 +155,7 @@ def settings(database_url: str, model_url: str, **more: Any) -> dict[str, Any]:
         "rate_limit_chat": "1000000/minute",
         "rate_limit_read": "1000000/minute",
         "max_turns_per_user": 10_000,
+        "titles_by_model": False,
     }
     return given | more
 

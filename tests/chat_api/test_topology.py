@@ -227,6 +227,10 @@ def check_too_large(alice: Person) -> None:
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (413, "too_large")
     assert error["request_id"] == response.headers["X-Request-ID"]
+    large = {"messages": [{"role": "user", "content": "x" * 1_100_000}] * 2}
+    refused = alice.http.post("/api/v1/conversations/import", json=large)
+    # It passes nginx, and the API tells which message is too long.
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "nothing_imported")
 
 
 def check_streams(alice: Person, topology: Topology) -> None:
