@@ -16,10 +16,11 @@ __all__ = ["Leaf", "Links", "links_of", "path_to"]
 
 Leaf: TypeAlias = UUID | Literal["newest"]
 
+_IDS: Final = bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
 _MINE: Final = "user_id = :user_id AND conversation_id = :conversation_id"
 _ABOVE: Final = f"""
-    SELECT id, position, parent_position FROM messages
-    WHERE {_MINE} AND position BETWEEN below.parent_position - 1 AND below.parent_position
+    SELECT id, position, parent_position, deleted_at FROM messages
+    WHERE {_MINE} AND position BETWEEN {{0}}.parent_position - 1 AND {{0}}.parent_position
     ORDER BY position DESC LIMIT 1
 """  # noqa: S608
 _PATH: Final = f"""
@@ -29,7 +30,8 @@ _PATH: Final = f"""
             ORDER BY position DESC LIMIT 1
         )
         UNION ALL
-        SELECT above.position, above.parent_position FROM below CROSS JOIN LATERAL ({_ABOVE}) AS above
+        SELECT above.position, above.parent_position FROM below
+        CROSS JOIN LATERAL ({_ABOVE.format("below")}) AS above
     )
     SELECT position FROM below
 """  # noqa: S608
@@ -37,7 +39,7 @@ _TO_LEAF: Final = text(_PATH.format(which="id = :leaf"))
 _TO_NEWEST: Final = text(_PATH.format(which="true"))
 _LINKS: Final = text(
     f"""
-    SELECT below.id, (SELECT above.id FROM ({_ABOVE}) AS above) AS parent_id,
+    SELECT below.id, parent.id AS parent_id, parent.deleted_at IS NOT NULL AS is_orphan,
         CASE WHEN :branched THEN ARRAY(
             SELECT beside.id FROM (
                 SELECT id, position FROM messages
@@ -49,13 +51,29 @@ _LINKS: Final = text(
                     AND parent_position IS NULL AND deleted_at IS NULL
             ) AS beside ORDER BY beside.position
         ) ELSE ARRAY[below.id] END AS siblings
+    FROM messages AS below LEFT JOIN LATERAL ({_ABOVE.format("below")}) AS parent ON true
+    WHERE below.id = ANY(:ids)
+    """  # noqa: S608
+).bindparams(_IDS)
+# Apart, for it is seldom needed, and Postgres takes it for expensive.
+_ORPHANS: Final = text(
+    f"""
+    SELECT below.id, (
+        WITH RECURSIVE up AS (
+            SELECT * FROM ({_ABOVE.format("below")}) AS parent
+            UNION ALL
+            SELECT above.* FROM up CROSS JOIN LATERAL ({_ABOVE.format("up")}) AS above
+            WHERE up.deleted_at IS NOT NULL
+        )
+        SELECT id FROM up WHERE deleted_at IS NULL
+    ) AS parent_id
     FROM messages AS below WHERE below.id = ANY(:ids)
     """  # noqa: S608
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
+).bindparams(_IDS)
 
 
 class Links(NamedTuple):
-    """The message that one follows, and those that follow the same, itself among them, oldest first."""
+    """The message that one follows, but for deleted ones; those in its place, the oldest first."""
 
     parent_id: UUID | None
     siblings: list[UUID]
@@ -82,4 +100,10 @@ async def links_of(
         "branched": conversation.branched,
         "ids": list(ids),
     }
-    return {row.id: Links(row.parent_id, row.siblings) for row in await session.execute(_LINKS, parameters)}
+    rows = (await session.execute(_LINKS, parameters)).all()
+    parents: dict[UUID, UUID | None] = {row.id: row.parent_id for row in rows}
+    orphans = [row.id for row in rows if row.is_orphan]
+    if orphans:
+        found = await session.execute(_ORPHANS, parameters | {"ids": orphans})
+        parents |= {row.id: row.parent_id for row in found}
+    return {row.id: Links(parents[row.id], row.siblings) for row in rows}

@@ -82,7 +82,8 @@ def test_a_branch_goes_through_what_is_deleted(alice: Person, model: ModelServer
     alice.say("Four", conversation)
     assert said_to(model) == ["One", "To One.", "3", "To 3.", "Four"]
     shown = alice.messages(conversation)
-    assert shown[2]["parent_id"] == messages[3]["id"]
+    assert shown[2]["parent_id"] == messages[1]["id"]
+    assert shown[2]["siblings"] == [messages[4]["id"], shown[4]["id"]]
 
 
 def test_all_answers_go_with_a_turn(alice: Person, model: ModelServer) -> None:
