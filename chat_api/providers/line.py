@@ -40,7 +40,6 @@ class Line:
 
     async def after(self, failed: ChosenModel, problem: Problem) -> ChosenModel | None:
         """Whom to ask now that `failed` has; None: nobody is left."""
-        self._providers.failed(failed, problem)
         if not self._providers.fallback:
             return None
         self._note(failed.provider.name, failed.name, problem)

@@ -22,7 +22,7 @@ from kit.postgres.tables import now
 
 __all__ = ["CHECK_SECONDS", "Verdict", "Watch"]
 
-CHECK_SECONDS: Final = 2.5
+CHECK_SECONDS: Final = 2.0
 """How long a provider may take to list its models."""
 
 _COOLING: Final = 10.0

@@ -68,7 +68,7 @@ class Answering:
             raise
 
     async def after(self, failed: ChosenModel, problem: Problem) -> ChosenModel | None:
-        """Who is asked instead; None where nobody is, or something was said already."""
+        """Who is asked instead of one that `ask` has failed with; None: nobody, or something was said."""
         if self._journal.is_saying:
             return None
         following = await self._line.after(failed, problem)

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from tests.model_server import Chat, Hold, Reply, say, serve
 from tests.servers import Person
 
-__all__ = ["LIES", "Place", "Show", "configure", "listing", "placed"]
+__all__ = ["LIES", "Place", "Show", "ask", "configure", "listing", "placed"]
 
 Show: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
 
@@ -102,3 +102,11 @@ def configure(person: Person, name: str, url: str, **settings: Any) -> str:
     response = person.http.post("/api/v1/providers", json=body)
     assert response.status_code == 201, response.text
     return response.json()["id"]
+
+
+def ask(person: Person, **body: Any) -> Any:
+    """Take a turn that is to succeed, of the provider `first` unless it names another; return its `data`."""
+    whole = {"message": "Hello", "provider": "first"} | body
+    response = person.http.post(f"/api/{person.name}/chat", json=whole)
+    assert response.status_code == 200, response.text
+    return response.json()["data"]

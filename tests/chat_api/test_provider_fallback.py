@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port
-from tests.chat_api.providers import Place, Show, configure, placed
+from tests.chat_api.providers import Place, Show, ask, configure, placed
 from tests.chat_api.replica import Gate, execute, expire_leases, fresh_database, in_thread, running_api
 from tests.chat_api.streams import NDJSON, SSE, chat_stream, hear
 from tests.model_server import Chat, ModelServer, Reply, call, say, sse, stream
@@ -49,14 +49,6 @@ def both(admin: Person, first: Place, second: Place) -> tuple[Place, Place]:
     configure(admin, "first", first.url, priority=1, **patience)
     configure(admin, "second", second.url, priority=2)
     return first, second
-
-
-def ask(person: Person, **body: Any) -> Any:
-    """Take a turn that names the first provider, unless it names another."""
-    whole = {"message": "Hello", "provider": "first"} | body
-    response = person.http.post(f"/api/{person.name}/chat", json=whole)
-    assert response.status_code == 200, response.text
-    return response.json()["data"]
 
 
 def run_of(person: Person, run_id: str) -> Any:
@@ -257,60 +249,6 @@ def test_an_agent_whose_provider_was_struck_off_is_answered_by_another(
         }
     ]
     assert model.requests[-1]["model"] == "scripted"
-
-
-def test_a_turn_chooses_its_own_provider_and_model_for_once(
-    admin: Person, first: Place, model: ModelServer
-) -> None:
-    configure(admin, "first", first.url, model="one")
-    agent = {"name": "Mine", "system_prompt": "Be brief.", "provider": "openai", "temperature": 1.5}
-    turn = {"agent_id": admin.http.post("/api/v1/agents", json=agent).json()["agent_id"]}
-    turn["conversation_id"] = ask(admin, **turn, provider=None)["conversation_id"]
-    assert model.requests[-1]["temperature"] == 1.5
-    data = ask(admin, **turn, provider="first", temperature=0.0, max_tokens=500)
-    assert (data["provider"], data["model"]) == ("first", "one")
-    assert (first.chats[-1]["temperature"], first.chats[-1]["max_tokens"]) == (0.0, 500)
-    assert ask(admin, **turn, provider="first", model_id="two")["model"] == "two"
-    assert ask(admin, **turn, provider=None)["provider"] == "openai"
-    bodies = ({"message": "Hello", "temperature": value} for value in (0.1, 0.1, 0.2))
-    path, headers = f"/api/{admin.name}/chat", {"Idempotency-Key": uuid4().hex}
-    answers = [admin.http.post(path, json=body, headers=headers) for body in bodies]
-    assert [answer.status_code for answer in answers] == [200, 200, 409]
-
-
-def test_a_model_that_somebody_lists_is_asked_of_them(
-    api_database: str, person: MakePerson, first: Place, second: Place
-) -> None:
-    settings = {
-        "default_provider": None,
-        "ollama_endpoint": first.url,
-        "lmstudio_endpoint": second.url,
-        "openai_base_url": None,
-    }
-    with running_api(api_database, None, **settings) as api:
-        alice = person(api)
-        assert ask(alice, provider=None, model_id="second-model")["provider"] == "lmstudio"
-        assert ask(alice, provider=None)["provider"] == "ollama"
-
-
-def test_what_a_server_refuses_is_not_sent_to_it_again(admin: Person, first: Place) -> None:
-    configure(admin, "first", first.url, model="picky")
-
-    def picky(chat: dict[str, Any]) -> Response:
-        for name, words in (
-            ("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
-            ("temperature", "'temperature' does not support 0.2 with this model."),
-        ):
-            if name in chat:
-                return JSONResponse({"error": {"message": words}}, 400)
-        return say("Fine.")
-
-    first.script = picky
-    for _ in range(2):
-        data = ask(admin, provider="first", temperature=0.2, max_tokens=300)
-        assert (data["response"], data["fallbacks"]) == ("Fine.", [])
-    assert len(first.chats) == 4
-    assert [chat.get("max_completion_tokens") for chat in first.chats] == [None, 300, 300, 300]
 
 
 def test_one_that_takes_less_is_sent_less(admin: Person, both: tuple[Place, Place]) -> None:
