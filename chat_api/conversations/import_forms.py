@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError, model_validator
 
 from chat_api.conversations.conversation_schemas import Metadata, Text, Title
 from chat_api.conversations.feedback import Rating
 from chat_api.providers.tool_calls import UNUSABLE, usable_arguments
+from kit.postgres.tables import now
 
 __all__ = [
     "FORMAT",
@@ -31,6 +33,19 @@ VERSION: Final = 1
 LONGEST_CONTENT: Final = 1_000_000
 
 
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _past(moment: datetime) -> datetime:
+    return min(moment, now())
+
+
+Moment: TypeAlias = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC)), AfterValidator(_past)
+]
+"""When something was; what is said to be still to come, is now."""
+
+
 class Unfit(Exception):
     """A conversation cannot be imported; the message says why, without what it holds."""
 
@@ -43,10 +58,10 @@ class Head(BaseModel):
     agent_id: UUID | None = None
     agent_name: str | None = None
     metadata: Metadata = Field(default={})
-    created_at: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = None
-    archived_at: AwareDatetime | None = None
-    deleted_at: AwareDatetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+    archived_at: Moment | None = None
+    deleted_at: Moment | None = None
 
 
 class Call(BaseModel):
@@ -68,9 +83,9 @@ class Kept(BaseModel):
     tool_calls: list[Call] = []
     rating: Rating | None = None
     comment: Text | None = Field(default=None, max_length=4000)
-    rated_at: AwareDatetime | None = None
-    created_at: AwareDatetime | None = None
-    deleted_at: AwareDatetime | None = None
+    rated_at: Moment | None = None
+    created_at: Moment | None = None
+    deleted_at: Moment | None = None
 
     @model_validator(mode="after")
     def _is_of_its_role(self) -> "Kept":

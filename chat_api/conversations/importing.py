@@ -113,7 +113,7 @@ async def _keep(db: Db, identity: Identity, found: Imported) -> dict[str, Any]:
     id_, at = new_id(), now()
     places, next_position = _places(found)
     head = found.head
-    created = _past(head.created_at, at)
+    created = head.created_at or at
     conversation = {
         **head.model_dump(exclude={"agent_name"}),
         "id": id_,
@@ -122,7 +122,7 @@ async def _keep(db: Db, identity: Identity, found: Imported) -> dict[str, Any]:
         "branched": any(place.follows not in {None, place.position - 1} for place in places)
         or sum(place.follows is None for place in places) > 1,
         "created_at": created,
-        "updated_at": max(created, _past(head.updated_at, at)),
+        "updated_at": max(created, head.updated_at or at),
     }
     whose = {"user_id": identity.owner, "conversation_id": id_}
     async with db.begin() as session:
@@ -177,9 +177,5 @@ def _row(message: Kept, place: _Place, at: datetime) -> dict[str, Any]:
         "parent_position": place.follows,
         "tool_calls": [call.model_dump(exclude_unset=True) for call in message.tool_calls],
         "rating": message.rating and KEPT_RATINGS[message.rating],
-        "created_at": _past(message.created_at, at),
+        "created_at": message.created_at or at,
     }
-
-
-def _past(moment: datetime | None, at: datetime) -> datetime:
-    return at if moment is None else min(moment, at)

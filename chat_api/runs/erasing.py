@@ -29,9 +29,15 @@ _LIVE: Final = text(
         AND status IN ('queued', 'running', 'requires_action')
     """
 ).bindparams(_IDS)
+# What tools have answered is kept for calls that are repeated.
+_EFFECTS: Final = """
+    DELETE FROM tool_effects USING runs, {gone}
+    WHERE runs.conversation_id = {gone}.id AND tool_effects.user_id = runs.user_id
+        AND left(tool_effects.key, 36) = CAST(runs.id AS text)
+"""
 # A turn that came between is stopped, too: its run is gone, so that it can keep nothing.
 _ERASE: Final = text(
-    """
+    f"""
     WITH live AS (
         SELECT id FROM runs WHERE user_id = :user_id AND conversation_id = ANY(:ids)
             AND status IN ('queued', 'running', 'requires_action')
@@ -39,18 +45,18 @@ _ERASE: Final = text(
         SELECT pg_notify('turnlog', 'c' || replace(CAST(id AS text), '-', '')) FROM live
     ), gone AS (
         DELETE FROM conversations WHERE user_id = :user_id AND id = ANY(:ids) RETURNING id
-    )
+    ), effects AS ({_EFFECTS.format(gone="gone")})
     SELECT id, (SELECT count(*) FROM told) FROM gone
-    """
+    """  # noqa: S608
 ).bindparams(_IDS)
 _PURGE: Final = text(
-    """
+    f"""
     WITH old AS (
         SELECT id FROM conversations WHERE deleted_at < now() - :age
         ORDER BY deleted_at LIMIT :most FOR UPDATE SKIP LOCKED
-    )
+    ), effects AS ({_EFFECTS.format(gone="old")})
     DELETE FROM conversations USING old WHERE conversations.id = old.id RETURNING conversations.id
-    """
+    """  # noqa: S608
 )
 
 

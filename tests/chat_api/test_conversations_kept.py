@@ -9,7 +9,7 @@ import pytest
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.keeping import PATH, ids_of, made, one
 from tests.chat_api.replica import Gate, execute, in_thread, running_api
-from tests.model_server import ModelServer, say
+from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
 
@@ -98,9 +98,14 @@ def test_a_deleted_conversation_does_not_exist_until_it_is_restored(
     assert alice.say("More", id_)["conversation_id"] == id_
 
 
-def test_of_what_is_deleted_for_good_nothing_is_left(alice: Person, api_database: str) -> None:
+def test_of_what_is_deleted_for_good_nothing_is_left(
+    alice: Person, model: ModelServer, api_database: str
+) -> None:
+    model.answers(call("add_todo", title="Secret"), say("Noted."), say("Hello."))
     data = alice.say("Secret")
     id_ = data["conversation_id"]
+    effects = "SELECT 1 FROM tool_effects WHERE left(key, 36) = %s"
+    assert execute(api_database, effects, data["run_id"])
     other = alice.say("Kept")["conversation_id"]
     assert alice.http.delete(f"{PATH}/{id_}").status_code == 200
     assert alice.http.delete(f"{PATH}/{id_}", params={"hard_delete": True}).status_code == 200
@@ -109,6 +114,7 @@ def test_of_what_is_deleted_for_good_nothing_is_left(alice: Person, api_database
     for table, column in (("messages", "conversation_id"), ("runs", "conversation_id"), ("events", "run_id")):
         gone = data["run_id"] if column == "run_id" else id_
         assert execute(api_database, f"SELECT 1 FROM {table} WHERE {column} = %s", gone) == []
+    assert execute(api_database, effects, data["run_id"]) == []
     assert ids_of(alice) == [other]
 
 

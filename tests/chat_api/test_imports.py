@@ -67,6 +67,7 @@ UNFIT: list[tuple[Any, str]] = [
     ({**OWN, "messages": [ASKED | {"tool_calls": [{"tool": "x", "args": {}}]}]}, "only the assistant"),
     ({**OWN, "messages": [ASKED, ASKED | {"role": "assistant", "parent_id": "9"}]}, "messages[1]"),
     ({**OWN, "conversation": {"title": ""}, "messages": []}, "conversation: title"),
+    ({**OWN, "messages": [ASKED | {"created_at": "0001-01-01T00:00:00+14:00"}]}, "created_at"),
     ({**OWN, "conversation": {"metadata": {"a": "x" * 20_000}}, "messages": []}, "metadata"),
 ]
 
@@ -104,12 +105,13 @@ def test_an_import_may_be_larger_than_other_requests_but_not_without_end(
 def test_times_of_tomorrow_and_agents_of_others_are_not_believed(alice: Person, person: MakePerson) -> None:
     agent = {"name": "Hers", "system_prompt": "You are hers."}
     agent_id = alice.http.post("/api/v1/agents", json=agent).json()["agent_id"]
-    head = {"agent_id": agent_id, "agent_name": "Hers", "created_at": "2999-01-01T00:00:00Z"}
+    head = {"agent_id": agent_id, "agent_name": "Hers", "created_at": "9999-12-31T23:59:59-14:00"}
+    head["archived_at"] = head["created_at"]
     document: dict[str, Any] = {**OWN, "conversation": head, "messages": []}
     bob = person()
     one = imported(bob, document)
     assert "Hers" in one["notes"][0]
     conversation = bob.http.get(f"{PATH}/{one['conversation_id']}").json()
     assert conversation["agent_id"] is None
-    assert conversation["created_at"] < "2999"
+    assert max(conversation["created_at"], conversation["archived_at"]) < "2999"
     assert imported(alice, document)["notes"] == []
