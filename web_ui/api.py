@@ -55,8 +55,9 @@ class Api:
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._ask("PUT", path, json=body)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._ask("PATCH", path, json=body)
+    def patch(self, path: str, body: Mapping[str, Any], *, if_match: str | None = None) -> Any:
+        headers = {} if if_match is None else {"If-Match": if_match}
+        return self._ask("PATCH", path, json=body, headers=headers)
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)

@@ -1,8 +1,10 @@
 """The ASGI application: Streamlit's own, with our doors before it and a guard around both."""
 
+import logging
 from pathlib import Path
 from typing import Final
 
+import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import config
 from streamlit.web.server.starlette import App
@@ -13,6 +15,7 @@ from web_ui.serving import Serving, serve_with, serving
 
 __all__ = ["create_app"]
 
+_log: Final = logging.getLogger(__name__)
 _SCRIPT: Final = Path(__file__).parent / "page.py"
 _OPTIONS: Final[dict[str, object]] = {
     "browser.gatherUsageStats": False,
@@ -47,4 +50,16 @@ def create_app(what: Serving) -> App:
     for name, value in _OPTIONS.items():
         config.set_option(name, value)
     serve_with(what)
-    return App(_SCRIPT, routes=list(ROUTES), middleware=[Middleware(Guard, current=serving)])
+    return App(
+        _SCRIPT,
+        routes=list(ROUTES),
+        middleware=[Middleware(Guard, current=serving)],
+        on_script_error=_tell,
+    )
+
+
+def _tell(error: Exception) -> bool:
+    """In place of Streamlit's words, which are about its cloud."""
+    _log.error("The page failed.", exc_info=error)
+    st.error("Something went wrong on this page. Load it again; nothing that was said is lost.")
+    return True

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from web_ui.agent_form import change_agent, new_agent
 from web_ui.api import Api, ApiError
 from web_ui.markdown import inline
 from web_ui.place import DEFAULT_AGENT, remembered, tell
@@ -26,11 +27,25 @@ def show_agents(api: Api, *, anew: bool) -> None:
     listed: list[dict[str, Any]] = remembered(
         "agents", lambda: api.get("/api/v1/agents", status="active", sort="name")["agents"], [], anew=anew
     )
-    names = {DEFAULT_AGENT: "Default assistant"}
-    names |= {each["agent_id"]: each["name"] for each in listed if each["right"] != "read"}
-    if st.session_state.get("agent") not in names:
+    agents = {each["agent_id"]: each for each in listed if each["right"] != "read"}
+    names = {DEFAULT_AGENT: "Default assistant"} | {id_: each["name"] for id_, each in agents.items()}
+    st.session_state.agent = st.session_state.pop("next_agent", None) or st.session_state.get("agent")
+    if st.session_state.agent not in names:
         st.session_state.agent = DEFAULT_AGENT
-    st.selectbox("Agent", list(names), key="agent", format_func=lambda agent_id: names[agent_id])
+    agent_id = st.selectbox("Agent", list(names), key="agent", format_func=lambda id_: names[id_])
+    with st.container(horizontal=True):
+        # A dialog runs by itself, which would end the following of a turn.
+        if st.button("New agent", key="new-agent", type="tertiary", icon=":material/add:", disabled=not anew):
+            new_agent(api)
+        agent = agents.get(agent_id)
+        mine = agent is not None and agent["right"] == "owner"
+        if (
+            st.button(
+                "Change", key="change", type="tertiary", icon=":material/edit:", disabled=not (anew and mine)
+            )
+            and agent is not None
+        ):
+            change_agent(api, agent)
 
 
 def show_model(api: Api) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.chat_api.replica import fresh_database, running_api
 from tests.model_server import ModelServer, say, serve_model
@@ -22,7 +22,7 @@ PATIENCE_MS: Final = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scripted() -> Generator[ModelServer]:
     with serve_model() as model:
         yield model
@@ -35,7 +35,7 @@ def model(scripted: ModelServer) -> ModelServer:
     return scripted
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def api(
     postgres_url: str, template: str, scripted: ModelServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
@@ -47,14 +47,16 @@ def api(
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def web(api: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     with running_page(api, tmp_path_factory.mktemp("logins")) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
-def browser() -> Generator[Browser]:
+# No longer: Playwright has a loop of its own in this thread, beside which no other test may have one.
+@pytest.fixture(scope="module")
+def context() -> Generator[BrowserContext]:
+    """A browser that keeps what it has loaded; each test has cookies of its own."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium")
     # What keeps pages from this machine's other servers would hide from the tests what does not.
@@ -65,11 +67,11 @@ def browser() -> Generator[Browser]:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM, **options) as browser,
     ):
-        yield browser
+        yield browser.new_context()
 
 
 @pytest.fixture
-def visitor(browser: Browser, web: str) -> Generator[Visitor]:
+def visitor(context: BrowserContext, web: str) -> Generator[Visitor]:
     """Somebody at the page with a browser of their own; nothing may go wrong on its console."""
     complaints: list[str] = []
 
@@ -77,11 +79,11 @@ def visitor(browser: Browser, web: str) -> Generator[Visitor]:
         if message.type == "error":
             complaints.append(message.text)
 
-    context: BrowserContext = browser.new_context()
     page: Page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    with context:
-        yield (visitor := Visitor(page, web))
+    yield (visitor := Visitor(page, web))
+    page.close()
+    context.clear_cookies()
     assert [said for said in complaints if not any(each in said for each in visitor.allowed)] == []

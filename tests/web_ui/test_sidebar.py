@@ -93,3 +93,25 @@ def test_keyboard_alone_can_chat_at_any_width(visitor: Visitor, model: ModelServ
         page.screenshot(path=Path(SHOTS) / f"web-{width}.png")
         page.emulate_media(color_scheme="dark")
         page.screenshot(path=Path(SHOTS) / f"web-{width}-dark.png")
+
+
+def test_a_new_agent_is_chosen_at_once_and_can_be_changed(visitor: Visitor, model: ModelServer) -> None:
+    page = visitor.page
+    visitor.comes_in()
+    page.get_by_role("button", name="New agent").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.get_by_text("An agent needs a name")).to_be_visible()
+    dialog.get_by_label("Name").fill("Gardener")
+    dialog.get_by_label("System prompt").fill("Talk about gardens.")
+    dialog.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("There is a new agent.")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Change").click()
+    dialog.get_by_label("System prompt").fill("Talk about gardens, in rhyme.")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The agent is changed.")).to_be_visible()
+    visitor.says("Hello")
+    expect(visitor.answer).to_contain_text("Hello.")
+    assert "in rhyme" in str(model.requests[-1]["messages"][0])
+    assert (model.requests[-1]["temperature"], model.requests[-1].get("max_tokens")) == (0.7, 2048)
