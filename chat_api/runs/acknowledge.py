@@ -210,15 +210,21 @@ async def _find_place(db: Db, user_id: UUID, message: Message) -> None:
         if branch is None or branch.message_id is None:
             return
         found = await session.get(MessageRow, branch.message_id)
-        if (
-            found is None
-            or found.user_id != user_id
-            or found.conversation_id != message.conversation_id
-            or (found.deleted_at is not None and branch.how != "under")
-        ):
+        if found is None or found.user_id != user_id or found.conversation_id != message.conversation_id:
             raise MessageNotFound
+        if branch.how == "under":
+            return
         if branch.how == "edit" and found.role != "user":
             raise NotTheUsers
+        question = select(col(MessageRow.id)).where(
+            col(MessageRow.user_id) == user_id,
+            col(MessageRow.conversation_id) == message.conversation_id,
+            col(MessageRow.position) == (found.position if found.role == "user" else found.parent_position),
+            col(MessageRow.role) == "user",
+            col(MessageRow.deleted_at).is_(None),
+        )
+        if found.deleted_at is not None or await session.scalar(question) is None:
+            raise MessageNotFound
 
 
 async def _known(db: Db, identity: Identity, message: Message) -> Started:

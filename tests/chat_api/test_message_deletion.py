@@ -115,6 +115,9 @@ def test_what_is_being_answered_cannot_be_deleted(alice: Person, model: ModelSer
         gate.open()
         assert taken.result()["response"] == "Two."
     assert delete(alice, conversation, asked["id"]).status_code == 200
+    anew = alice.messages(conversation)[0]["id"]
+    path = f"/api/v1/conversations/{conversation}/messages/{anew}/regenerate"
+    assert alice.http.post(path, json={}).json()["error"]["code"] == "message_not_found"
 
 
 @pytest.mark.parametrize(
