@@ -27,7 +27,6 @@ __all__ = ["erase", "leave"]
 _FRESH_SECONDS: Final = 300
 # Access tokens cannot be taken back: for as long as one may be good, its person stays out.
 _REMEMBER: Final = text("INSERT INTO erased_users (id, erased_at) VALUES (:id, now()) ON CONFLICT DO NOTHING")
-_FORGET: Final = text("DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour'")
 _RATES: Final = text("DELETE FROM rate_limits WHERE key LIKE :ends")
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +76,6 @@ async def _delete(holdings: Holdings, user: User) -> None:
         for column in makers():
             await session.execute(update(column.table).where(column == user.id).values({column.name: None}))
         await session.execute(_RATES, {"ends": f"%{user.id.hex}%"})
-        await session.execute(_FORGET)
         if user.email is not None:
             await session.execute(_REMEMBER, {"id": user.id})
         await session.execute(delete(User).where(col(User.id) == user.id))

@@ -10,7 +10,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from chat_api.auth.service import forget_erased
 from chat_api.auth.system import SYSTEM
+from kit.postgres import Db
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import Gate, execute, in_thread, running_api
@@ -180,6 +182,20 @@ def test_who_has_no_password_needs_a_fresh_token(
     # Another issuer vouches for them: they are somebody new.
     assert fresh.http.get("/api/v1/conversations").json()["conversations"] == []
     assert fresh.say("Hello")["response"]
+
+
+async def test_ids_of_the_erased_are_forgotten_when_no_token_is_good(db: Db, database_url: str) -> None:
+    execute(
+        database_url,
+        """
+        INSERT INTO erased_users SELECT gen_random_uuid(), now() - minutes * interval '1 minute'
+        FROM unnest(ARRAY[15, 61]) AS minutes
+        """,
+    )
+    await forget_erased(db)
+    assert execute(database_url, "SELECT erased_at > now() - interval '16 minutes' FROM erased_users") == [
+        (True,)
+    ]
 
 
 def test_who_may_not_be_erased(root: Someone, servers: list[str], person: MakePerson) -> None:
