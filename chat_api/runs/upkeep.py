@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def clear_forever(deps: TurnDeps, fold_after: float) -> NoReturn:
-    """Fold the logs of turns that ended `fold_after` seconds ago; forget limits that have passed, who left."""
+    """Fold the logs of turns that ended `fold_after` seconds ago; forget past limits, and who has left."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
         try:
