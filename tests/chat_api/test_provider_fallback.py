@@ -189,7 +189,12 @@ def test_a_turn_that_is_taken_over_goes_on_where_it_had_come_to(
     assert len(second.chats) == 3
     assert {chat["temperature"] for chat in second.chats} == {0.3}
     assert execute(api_database, "SELECT count(*) FROM todos WHERE title = %s", title) == [(1,)]
-    assert [step[0] for step in steps_of(admin, data["run_id"])] == ["1", "2", "2.1", "3"]
+    assert steps_of(admin, data["run_id"]) == [
+        ("1", "one", "failed"),
+        ("2", "second-model", "completed"),
+        ("2.1", "add_todo", "completed"),
+        ("3", "second-model", "completed"),
+    ]
     events = admin.http.get(f"/api/v1/runs/{data['run_id']}/events").json()["events"]
     assert [event["type"] for event in events].count("provider.fallback") == 1
 
