@@ -192,6 +192,7 @@ async def _open(settings: Settings, local: LocalModel | None, stack: AsyncExitSt
         rounds=settings.max_rounds,
         context_tokens=settings.context_tokens,
         attempts=settings.max_attempts,
+        answer_tokens=settings.agent_max_tokens,
         admission=limits and Admission(limits, settings.max_turns_per_user, settings.tokens_per_day),
     )
     worker = await _open_worker(deps, access, url, settings, stack)

@@ -44,7 +44,7 @@ class Settings(LimitSettings, McpSettings):
         default=4096,
         ge=100,
         le=131_072,
-        description="Tokens that an agent may let one answer of its model take at most",
+        description="Tokens that an agent or a turn may let one answer of its model take at most",
     )
     provider_first_token_timeout: float | None = Field(
         default=None,

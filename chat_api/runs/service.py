@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from chat_api.agents import service as agents
 from chat_api.agents.config import ModelOptions
-from chat_api.agents.errors import AgentArchived, AgentForbidden, AgentNotFound
+from chat_api.agents.errors import AgentArchived, AgentForbidden, AgentNotFound, TooManyTokens
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
 from chat_api.runs import control, decisions
@@ -108,7 +108,10 @@ def _branch(request: ChatRequest) -> Branch | None:
 
 
 async def take(worker: Worker, identity: Identity, message: NewMessage) -> tuple[Started, Drive | None]:
-    """Begin the turn, and drive it here if there is room. Raises what `acknowledge` raises."""
+    """Begin the turn, here if there is room. Raises TooManyTokens, and what `acknowledge` does."""
+    most = worker.deps.answer_tokens
+    if message.options is not None and (message.options.max_tokens or 0) > most:
+        raise TooManyTokens(most)
     if message.if_busy == "interrupt" and message.conversation_id is not None:
         await control.cancel_all(worker.deps.db, identity.owner, message.conversation_id, but=message.key)
     runs_now = await worker.has_room()

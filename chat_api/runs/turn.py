@@ -40,7 +40,10 @@ Stop: TypeAlias = Literal["cancel", "lost", "hand over"]
 
 @dataclass(frozen=True)
 class TurnDeps:
-    """What turns are made with. `attempts` bounds how often one is begun anew after a crash."""
+    """What turns are made with.
+
+    `attempts` bounds how often one is begun anew after a crash, `answer_tokens` what one may ask for.
+    """
 
     db: Db
     providers: Providers
@@ -51,6 +54,7 @@ class TurnDeps:
     rounds: int
     context_tokens: int
     attempts: int
+    answer_tokens: int
     admission: Admission | None = None
     titles: Titles | None = None
 

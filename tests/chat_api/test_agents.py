@@ -75,6 +75,8 @@ def test_an_operator_says_how_long_answers_may_be(
     agent_id = agent(alice)
     path = f"{AGENTS}/{agent_id}"
     assert alice.http.patch(path, json={"max_tokens": 4097}).json()["error"]["code"] == "too_many_tokens"
+    turn = alice.http.post(f"/api/{alice.name}/chat", json={"message": "Hello", "max_tokens": 4097})
+    assert (turn.status_code, turn.json()["error"]["code"]) == (422, "too_many_tokens")
     with running_api(api_database, shared_model.url, agent_max_tokens=8192) as generous:
         assert agent(person(generous), max_tokens=8192)
 
