@@ -69,13 +69,13 @@ class Guard:
             handler = WebSocketClose() if answer else self._app
             await handler(scope, receive, send)
             return
-        policy = _FORMS if connection.url.path in _OWN_PATHS else _page_policy()
+        policy = _FORMS if scope["path"] in _OWN_PATHS else _page_policy()
         await (answer or self._app)(scope, receive, _with_headers(send, policy))
 
     def _instead(self, connection: HTTPConnection) -> Response | None:
         """The answer to what is not let in."""
         serving = self._current()
-        if serving.own_hosts and connection.url.hostname not in serving.own_hosts:
+        if serving.own_hosts and _hostname(connection.headers.get("host", "")) not in serving.own_hosts:
             return PlainTextResponse("This server is not known by that name.", 421)
         changes = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE
         if changes and not _is_ours(connection.headers):
@@ -85,19 +85,28 @@ class Guard:
         if connection.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(_AGAIN)
         if serving.logins.find(connection.cookies.get(COOKIE)) is None:
-            query = connection.url.query
-            back = f"?to={quote(f'{connection.url.path}?{query}', safe='')}" if query else ""
+            query = connection.scope["query_string"].decode("latin-1")
+            place = f"{connection.scope['path']}?{query}"
+            back = f"?to={quote(place, safe='')}" if query else ""
             return RedirectResponse(f"/signin{back}", 303)
         return None
 
 
 def _is_ours(headers: Headers) -> bool:
     """Whether a page of this very server sent the request: browsers say so, and pages cannot lie about it."""
-    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "") != ""
+    origin = headers.get("origin", "").partition("://")[2]
+    return origin == headers.get("host", "") != ""
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _wants_page(connection: HTTPConnection) -> bool:
-    path = connection.url.path
+    path: str = connection.scope["path"]
     of_streamlit = path.startswith(("/_stcore/", "/static/", "/media/", "/component/"))
     return path not in _OWN_PATHS and not of_streamlit and "text/html" in connection.headers.get("accept", "")
 
