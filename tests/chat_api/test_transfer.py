@@ -210,3 +210,32 @@ def test_who_takes_an_export_slowly_keeps_nobody_waiting(alice: Person) -> None:
         assert {response.status_code for response in slow} == {200}
         assert alice.http.get(f"{PATH}/{id_}", timeout=5).status_code == 200
         assert len(slow[0].read()) > 5_000_000
+
+
+def test_branches_come_back_and_only_the_newest_is_copied(alice: Person, model: ModelServer) -> None:
+    model.answers(say("First."), say("Second."), say("Third."), say("Fourth."))
+    id_ = alice.say("One")["conversation_id"]
+    [asked, answer] = alice.messages(id_)
+    place = f"{PATH}/{id_}/messages"
+    assert alice.http.post(f"{place}/{answer['id']}/regenerate", json={}).status_code == 200
+    alice.say("Two", id_)
+    assert alice.http.post(f"{place}/{asked['id']}/edit", json={"message": "Uno"}).status_code == 200
+    assert alice.http.delete(f"{place}/{answer['id']}").status_code == 200
+    before, said = export(alice, id_), alice.messages(id_)
+    assert [message["content"] for message in said] == ["One", "Second.", "Two", "Third.", "Uno", "Fourth."]
+    fork = alice.http.post(f"{PATH}/{id_}/fork", json={}).json()["conversation_id"]
+    assert [message["content"] for message in alice.messages(fork)] == ["Uno", "Fourth."]
+    told = export(alice, id_, format="markdown")
+    assert ("Uno" in told, "One" in told.partition("\n")[2], "Two" in told) == (True, False, False)
+    erase(alice, id_)
+    again = imported(alice, before)["conversation_id"]
+    assert plain(export(alice, again)) == plain(before)
+    assert content(alice.messages(again)) == content(said)
+    model.requests.clear()
+    model.answers(say("Fifth."))
+    parent = alice.messages(again)[3]["id"]
+    body = {"message": "Three", "conversation_id": again, "parent_id": parent}
+    assert alice.http.post(f"/api/{alice.name}/chat", json=body).status_code == 200
+    assert [message["content"] for message in model.requests[0]["messages"]][1:] == [
+        *("One", "Second.", "Two", "Third.", "Three")
+    ]
