@@ -25,6 +25,7 @@ from chat_api.conversations.routers import ROUTERS as CONVERSATIONS
 from chat_api.errors import ErrorEnvelope, answer_errors
 from chat_api.health import router as health_router
 from chat_api.holdings import routes as holding_routes
+from chat_api.holdings.erase import sweep_forever
 from chat_api.holdings.holdings import Holdings
 from chat_api.middleware import middleware_for
 from chat_api.openapi import TAGS, DescribedApi
@@ -282,7 +283,8 @@ async def _open_worker(
     stop = partial(stop_disabled_forever, worker, access)
     watch = partial(providers.watch_forever, settings.provider_check_every)
     purge = partial(purge_forever, deps.db, settings.conversation_retention_days)
-    await stack.enter_async_context(worker.running(listen, stop, watch, purge, *access.jobs))
+    sweep = partial(sweep_forever, deps.db)
+    await stack.enter_async_context(worker.running(listen, stop, watch, purge, sweep, *access.jobs))
     return worker
 
 

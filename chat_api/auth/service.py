@@ -5,32 +5,24 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_api.auth.models import User
-from kit.postgres import Db
 from kit.postgres.tables import now
 from kit.tokens import Identity, KeyRing, mint
 from mcp_server.scopes import ALL
 
-__all__ = ["Delegation", "Deputy", "forget_erased", "meet"]
+__all__ = ["Delegation", "Deputy", "meet"]
 
 _LIFETIME: Final = timedelta(seconds=60)
 _ACTOR: Final = "turnlog-chat"
-_FORGET: Final = text("DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour'")
 
 
 async def meet(session: AsyncSession, identity: Identity) -> None:
     """Know the person from now on, if we do not yet."""
     person = {"id": identity.owner, "issuer": identity.issuer, "subject": identity.subject}
     await session.execute(insert(User).values(person | {"created_at": now()}).on_conflict_do_nothing())
-
-
-async def forget_erased(db: Db) -> None:
-    """Forget the ids of those who were erased, once no token of theirs can be good."""
-    await db.run(_FORGET, {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Final, NoReturn
 from uuid import UUID
 
 import structlog
@@ -12,7 +12,7 @@ from sqlmodel import col
 from chat_api.auth import users
 from chat_api.auth.accounts import of
 from chat_api.auth.errors import FreshTokenNeeded, UserNotFound, WrongCredentials
-from chat_api.auth.models import User
+from chat_api.auth.models import ErasedUser, User
 from chat_api.auth.service import meet
 from chat_api.auth.system import SYSTEM
 from chat_api.holdings.holdings import Holdings
@@ -20,13 +20,17 @@ from chat_api.holdings.tree import loose, makers
 from chat_api.runs import service as runs
 from chat_api.runs.models import FINAL, Run
 from kit.access import tell
+from kit.postgres import Db
+from kit.postgres.errors import AWAY
 from kit.tokens import Identity
 
-__all__ = ["erase", "leave"]
+__all__ = ["erase", "leave", "sweep", "sweep_forever"]
 
 _FRESH_SECONDS: Final = 300
+_SWEEP_EVERY: Final = 60.0
 # Access tokens cannot be taken back: for as long as one may be good, its person stays out.
 _REMEMBER: Final = text("INSERT INTO erased_users (id, erased_at) VALUES (:id, now()) ON CONFLICT DO NOTHING")
+_FORGET: Final = text("DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour'")
 _RATES: Final = text("DELETE FROM rate_limits WHERE key LIKE :ends")
 _log = structlog.get_logger(__name__)
 
@@ -80,3 +84,22 @@ async def _delete(holdings: Holdings, user: User) -> None:
             await session.execute(_REMEMBER, {"id": user.id})
         await session.execute(delete(User).where(col(User.id) == user.id))
         await tell(session)
+
+
+async def sweep(db: Db) -> None:
+    """Delete what a request that was under way has written for an account after it was erased."""
+    erased = select(col(ErasedUser.id))
+    async with db.begin() as session:
+        for branch in loose():
+            await session.execute(delete(branch.table).where(branch.column.in_(erased)))
+        await session.execute(delete(User).where(col(User.id).in_(erased)))
+        await session.execute(_FORGET)
+
+
+async def sweep_forever(db: Db) -> NoReturn:
+    while True:
+        await asyncio.sleep(_SWEEP_EVERY)
+        try:
+            await sweep(db)
+        except AWAY as error:
+            _log.warning("nothing_swept", reason=type(error).__name__)

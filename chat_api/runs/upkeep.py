@@ -5,7 +5,6 @@ from typing import Final, NoReturn
 
 import structlog
 
-from chat_api.auth.service import forget_erased
 from chat_api.runs.fold import fold
 from chat_api.runs.turn import TurnDeps
 from kit.postgres.errors import AWAY
@@ -17,13 +16,12 @@ _log = structlog.get_logger(__name__)
 
 
 async def clear_forever(deps: TurnDeps, fold_after: float) -> NoReturn:
-    """Fold the logs of turns that ended `fold_after` seconds ago; forget past limits, and who has left."""
+    """Fold the logs of turns that ended `fold_after` seconds ago, and forget limits that have passed."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
         try:
             while await fold(deps.db, fold_after):
                 pass
-            await forget_erased(deps.db)
             if deps.admission is not None:
                 await deps.admission.limits.limiter.clear()
         except AWAY as error:

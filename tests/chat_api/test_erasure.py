@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from chat_api.auth.service import forget_erased
 from chat_api.auth.system import SYSTEM
+from chat_api.holdings.erase import sweep
 from kit.postgres import Db
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
 from tests.chat_api.conftest import MakePerson
@@ -184,18 +184,26 @@ def test_who_has_no_password_needs_a_fresh_token(
     assert fresh.say("Hello")["response"]
 
 
-async def test_ids_of_the_erased_are_forgotten_when_no_token_is_good(db: Db, database_url: str) -> None:
-    execute(
-        database_url,
-        """
-        INSERT INTO erased_users SELECT gen_random_uuid(), now() - minutes * interval '1 minute'
-        FROM unnest(ARRAY[15, 61]) AS minutes
-        """,
-    )
-    await forget_erased(db)
-    assert execute(database_url, "SELECT erased_at > now() - interval '16 minutes' FROM erased_users") == [
-        (True,)
-    ]
+async def test_what_comes_too_late_is_swept_and_ids_are_forgotten_when_no_token_is_good(
+    db: Db, database_url: str
+) -> None:
+    late, long_gone, other = (str(uuid4()) for _ in range(3))
+    for user, minutes in ((late, 15), (long_gone, 61)):
+        gone = "INSERT INTO erased_users VALUES (CAST(%s AS uuid), now() - %s * interval '1 minute')"
+        execute(database_url, gone, user, minutes)
+    for user in (late, other):
+        execute(
+            database_url,
+            "INSERT INTO users (id, issuer, subject, created_at) VALUES (%s, 'turnlog', %s, now())",
+            *(user, user),
+        )
+        todo = "INSERT INTO todos SELECT %s, %s, 'x', NULL, NULL, 'low', '{}', NULL, now(), now()"
+        execute(database_url, todo, uuid4(), user)
+    await sweep(db)
+    rows = all_rows(database_url)
+    assert set(of(rows, late)) == {"erased_users"}
+    assert of(rows, long_gone) == {}
+    assert set(of(rows, other)) == {"users", "todos"}
 
 
 def test_who_may_not_be_erased(root: Someone, servers: list[str], person: MakePerson) -> None:
