@@ -7,16 +7,15 @@ from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir
-from uuid import uuid4
 
 import httpcore2
-import psycopg
 import pytest
 from filelock import FileLock
 from sqlalchemy import make_url
 
 from kit.postgres import Db, embedded_url, migrate, open_db
 from kit.postgres.engine import psycopg_url
+from tests.databases import execute, forget_crashes, fresh_database
 
 pytest_plugins = ["tests.clients", "tests.servers"]
 
@@ -49,7 +48,9 @@ def postgres_url(testrun_uid: str) -> str:
     folder = Path(gettempdir()) / f"turnlog-tests-{testrun_uid}"
     # The last worker's server is stopped by then: what is registered last runs first.
     atexit.register(_remove_if_stopped, folder)
-    return embedded_url(folder)
+    url = embedded_url(folder)
+    forget_crashes(url)
+    return url
 
 
 def _remove_if_stopped(folder: Path) -> None:
@@ -63,7 +64,8 @@ def template(postgres_url: str, shared_dir: Path) -> str:
     name = f"turnlog_template_{shared_dir.name.replace('-', '_')}"
     with FileLock(shared_dir / "template.lock"):
         if not (shared_dir / "template").exists():
-            _execute(postgres_url, f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"')
+            execute(postgres_url, f'DROP DATABASE IF EXISTS "{name}"')
+            execute(postgres_url, f'CREATE DATABASE "{name}"')
             migrate(_database(postgres_url, name))
             (shared_dir / "template").touch()
     return name
@@ -72,10 +74,8 @@ def template(postgres_url: str, shared_dir: Path) -> str:
 @pytest.fixture
 def database_url(postgres_url: str, template: str) -> Generator[str]:
     """An empty, migrated database of this test's own."""
-    name = f"turnlog_test_{uuid4().hex}"
-    _execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield _database(postgres_url, name)
-    _execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    with fresh_database(postgres_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -86,9 +86,3 @@ async def db(database_url: str) -> AsyncGenerator[Db]:
 
 def _database(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _execute(url: str, *statements: str) -> None:
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())

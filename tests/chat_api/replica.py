@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from uuid import uuid4
 
-import psycopg
-from sqlalchemy import make_url
 from starlette.responses import Response
 
 from chat_api.main import create_app
 from chat_api.settings import Settings
+from tests.databases import execute, fresh_database
 from tests.model_server import Chat, serve
 from tests.servers import SECRET
 
@@ -21,20 +19,6 @@ __all__ = ["Gate", "execute", "expire_leases", "fresh_database", "in_thread", "r
 
 _PATIENCE = 30.0
 T = TypeVar("T")
-
-
-@contextmanager
-def fresh_database(postgres_url: str, template: str) -> Generator[str]:
-    name = f"turnlog_test_{uuid4().hex}"
-    execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def execute(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        cursor = connection.execute(statement.encode(), parameters or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 def expire_leases(url: str) -> None:
