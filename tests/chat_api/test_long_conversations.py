@@ -26,6 +26,11 @@ LENGTHEN = """
     SELECT gen_random_uuid(), user_id, was.id, n, n + 1, 'completed', 1, false, true, now(), now()
     FROM was, generate_series(2, %(length)s - 2, 2) AS n
 """
+# Autovacuum would read them, too, and a turn would put the words of all of them into their index.
+QUIET = """
+    ALTER TABLE messages SET (autovacuum_enabled = false, toast.autovacuum_enabled = false);
+    ALTER TABLE runs SET (autovacuum_enabled = false)
+"""
 READ = """
     SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int,
         sum(heap_blks_read + heap_blks_hit)::int,
@@ -34,9 +39,7 @@ READ = """
     FROM pg_stat_user_tables JOIN pg_statio_user_tables USING (relid)
 """
 
-# Autovacuum would read them, too.
 ENLARGE = """
-    ALTER TABLE messages SET (autovacuum_enabled = false, toast.autovacuum_enabled = false);
     UPDATE messages SET content = (
         SELECT string_agg(md5(position || ' ' || n), ' ') FROM generate_series(1, 1250) AS n
     ) WHERE position > 1
@@ -58,7 +61,9 @@ class Read(NamedTuple):
 def lengthen(url: str, conversation_id: str, length: int) -> None:
     """Let the conversation have as many messages, and the runs that they are of."""
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(QUIET)
         connection.execute(LENGTHEN, {"length": length, "id": UUID(conversation_id)})
+        connection.execute("SELECT gin_clean_pending_list('messages_search')")
         # Which autovacuum would do within a minute.
         connection.execute("VACUUM ANALYZE")
 
