@@ -21,7 +21,7 @@ from typing_extensions import override
 from chat_api.conversations.schemas import ToolCall
 from chat_api.providers.tool_calls import UNUSABLE, clean_text, keepable, usable_arguments
 from chat_api.runs.listing import RunStatus
-from chat_api.runs.options import TurnOptions
+from chat_api.runs.options import TurnRequest
 
 __all__ = [
     "LONGEST_MESSAGE",
@@ -71,7 +71,7 @@ def _keepable(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-class ChatRequest(TurnOptions):
+class ChatRequest(TurnRequest):
     message: Annotated[str, AfterValidator(sayable)] = Field(
         min_length=1,
         max_length=LONGEST_MESSAGE,
@@ -86,20 +86,6 @@ class ChatRequest(TurnOptions):
         description="Message of the conversation that this one follows; `root`: none; left out: the newest",
     )
     agent_id: UUID | Literal["default"] = Field(default="default", description="The assistant that answers")
-    stream: bool = Field(
-        default=False, description="Stream the answer, as server-sent events unless Accept says otherwise"
-    )
-    if_busy: Literal["reject", "enqueue", "interrupt"] = Field(
-        default="reject",
-        description="While another turn of the conversation runs: answer 409, wait in line, or cancel it",
-    )
-    on_disconnect: Literal["continue", "cancel"] = Field(
-        default="continue", description="What to do when the client of a stream leaves before its end"
-    )
-
-    def streams(self, *, by_itself: bool) -> bool:  # noqa: ARG002
-        """Whether the answer is streamed; `by_itself`: where nobody says."""
-        return self.stream
 
     @model_validator(mode="after")
     def _follows_in_a_conversation(self) -> Self:
