@@ -7,7 +7,9 @@ from typing import Final
 
 import structlog
 from agents import ModelSettings
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.provider import ChosenModel
@@ -32,20 +34,23 @@ _INSTRUCTIONS: Final = (
 _THOUGHT: Final = re.compile(r"<think>.*?(</think>|$)", re.DOTALL)
 _READ: Final = text(
     """
-    SELECT role, left(content, 600) AS said FROM messages
+    SELECT id, role, left(content, 600) AS said FROM messages
     WHERE user_id = :user_id AND conversation_id = :id AND deleted_at IS NULL AND EXISTS (
         SELECT FROM conversations WHERE id = :id AND title_source = 'message' AND deleted_at IS NULL
     )
     ORDER BY position LIMIT 4
     """
 )
-# Whoever has named it meanwhile wins.
+_LOCK: Final = text("SELECT FROM conversations WHERE id = :id AND user_id = :user_id FOR NO KEY UPDATE")
+# Whoever has named it meanwhile wins, and of what was deleted meanwhile no name is made.
 _WRITE: Final = text(
     """
     UPDATE conversations SET title = :title, title_source = 'model'
-    WHERE id = :id AND user_id = :user_id AND title_source = 'message'
+    WHERE id = :id AND user_id = :user_id AND title_source = 'message' AND NOT EXISTS (
+        SELECT FROM messages WHERE messages.id = ANY(:read) AND messages.deleted_at IS NOT NULL
+    )
     """
-)
+).bindparams(bindparam("read", type_=ARRAY(PG_UUID(as_uuid=True))))
 _log = structlog.get_logger(__name__)
 
 
@@ -90,7 +95,11 @@ class Titles:
             completion = await model.reply(_INSTRUCTIONS, said, settings, [], lambda _: None)
             title = clean_title(completion.text)
             if title:
-                await self._db.run(_WRITE, {**whose, "title": title})
+                # What is deleted at this moment is waited for, and then seen.
+                async with self._db.begin() as session:
+                    await session.execute(_LOCK, whose)
+                    read = [row.id for row in rows]
+                    await session.execute(_WRITE, {**whose, "title": title, "read": read})
         except (Problem, *AWAY) as error:
             _log.info("no_title", reason=type(error).__name__)
 

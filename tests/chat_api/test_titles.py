@@ -74,6 +74,19 @@ def test_a_name_that_its_user_gives_meanwhile_stays(carol: Person, model: ModelS
     assert title_of(carol, id_) == "Holidays"
 
 
+def test_no_name_is_made_of_what_is_deleted_meanwhile(carol: Person, model: ModelServer) -> None:
+    gate = Gate()
+    first = gate.before(say("A secret"))
+    model.script = naming_by(lambda chat: say("Weather") if "Porto" in str(chat) else first(chat))
+    id_ = two_turns(carol)
+    gate.wait()
+    second = carol.http.get(f"{PATH}/{id_}/messages").json()["messages"][2]["id"]
+    assert carol.http.delete(f"{PATH}/{id_}/messages/{second}", params={"scope": "turn"}).status_code == 200
+    gate.open()
+    carol.say("And in Porto?", id_)
+    until(lambda: title_of(carol, id_) == "Weather")
+
+
 @pytest.mark.parametrize("reply", [JSONResponse({}, 500), say(""), say("<think>Well")])
 def test_a_turn_does_not_fail_where_there_is_no_name(
     carol: Person, model: ModelServer, reply: Response
