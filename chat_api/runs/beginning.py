@@ -47,24 +47,30 @@ _NEW_CONVERSATION: Final = f"""
     SELECT position, answer_position, status, CAST(NULL AS int) AS parent_position, false AS branched FROM run
 """  # noqa: S608
 
-# Who had to wait for another turn to be taken would count the queue of before, and so takes none.
-_PLACE: Final = """
+_IN_LINE: Final = """(
+    SELECT count(*) FROM runs
+    WHERE user_id = :user_id AND conversation_id = :conversation_id AND status = 'queued'
+)"""
+_LIVE: Final = """EXISTS (
+    SELECT FROM runs WHERE user_id = :user_id AND conversation_id = :conversation_id
+        AND status IN ('running', 'requires_action')
+)"""
+# Who had to wait for another turn to be taken would count the queue of before, and so takes none. Who may not
+# wait in line takes none behind a live turn, also where this process has no room for one more.
+_PLACE: Final = f"""
     UPDATE conversations SET next_position = next_position + 2, updated_at = :at,
-        agent_id = CAST(:agent_id AS uuid), archived_at = NULL, branched = {branched},
+        agent_id = CAST(:agent_id AS uuid), archived_at = NULL, branched = {{branched}},
         title = CASE next_position WHEN 0 THEN coalesce(title, :title) ELSE title END,
         title_source = CASE next_position WHEN 0 THEN coalesce(title_source, 'message') ELSE title_source END
-    WHERE id = :conversation_id AND user_id = :user_id AND deleted_at IS NULL AND {allowed}
+    WHERE id = :conversation_id AND user_id = :user_id AND deleted_at IS NULL AND {{allowed}}
         AND next_position = (SELECT next_position FROM conversations WHERE id = :conversation_id)
-    RETURNING next_position - 2 AS first, branched, (
-        SELECT count(*) FROM runs
-        WHERE user_id = :user_id AND conversation_id = :conversation_id AND status = 'queued'
-    ) AS queued
-"""
+        AND {_IN_LINE} <= :most_queued AND (:most_queued > 0 OR NOT {_LIVE})
+    RETURNING next_position - 2 AS first, branched, {_IN_LINE} AS queued
+"""  # noqa: S608
 _QUEUE: Final = f"""
     run AS (
         {_RUN} SELECT :run_id, :user_id, :conversation_id, {{position}}, first + 1, {_RUN_VALUES}
         FROM (SELECT first, queued, :runs_now AND queued = 0 AS runs_now FROM place) AS place
-        WHERE queued <= :most_queued
         RETURNING id, position, answer_position, status
     ), event AS ({_EVENT})
 """  # noqa: S608

@@ -92,6 +92,26 @@ def test_a_burst_leaves_no_more_turns_live_than_the_setting_says(
     assert 1 <= live <= 2
 
 
+def test_a_turn_in_the_way_is_refused_by_a_process_that_has_no_room_too(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    gate = Gate()
+    model.answers(say("Hi."), gate.before(say("Well.")), say("What followed."))
+    with running_api(database_url, model.url, max_live_runs=1) as url:
+        alice = person(url)
+        first = alice.say("Hello")["conversation_id"]
+        with in_thread(lambda: alice.say("First", first)):
+            gate.wait()
+            refused = alice.post("Second", first)
+            gate.open()
+        assert refused.json()["error"]["code"] == "conversation_busy"
+        alice.say("Third", first)
+        said = [message["content"] for message in alice.messages(first) if message["role"] == "user"]
+    assert said == ["Hello", "First", "Third"]
+    # A turn that was refused takes no place, which the next one would follow.
+    assert execute(database_url, "SELECT next_position FROM conversations") == [(6,)]
+
+
 def test_a_decision_is_no_sign_of_a_crash(database_url: str, model: ModelServer, person: MakePerson) -> None:
     gate, done = Gate(), list[str]()
     app = letters(gate, done)
