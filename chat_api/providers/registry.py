@@ -58,15 +58,17 @@ class Registry:
         self._db: Final = db
         self._addresses: Final = addresses
         self._reading: Final = anyio.Lock()
+        self._changes = 0
         self._is_old = True
-        self._tried_at = float("-inf")
+        self._failed_at = float("-inf")
         self._own: dict[UUID, list[Provider]] = {}
         self.shared: list[Provider] = []
 
     def expire(self) -> None:
         """Read anew when next somebody wants to know: something has changed."""
+        self._changes += 1
         self._is_old = True
-        self._tried_at = float("-inf")
+        self._failed_at = float("-inf")
 
     async def of(self, owner: UUID) -> Sequence[Provider]:
         """Those that a person may use, best first: their own, then what is shared under another name."""
@@ -81,13 +83,13 @@ class Registry:
     async def _renew(self) -> None:
         async with self._reading:
             # While the database is away, what was known has to do.
-            if not self._is_old or time.monotonic() - self._tried_at < _PAUSE:
+            if not self._is_old or time.monotonic() - self._failed_at < _PAUSE:
                 return
-            self._is_old, self._tried_at = False, time.monotonic()
+            changes = self._changes
             try:
                 rows = await self._db.run(_ENABLED, {})
             except AWAY as error:
-                self._is_old = True
+                self._failed_at = time.monotonic()
                 _log.warning("providers_not_read", reason=type(error).__name__)
                 return
             own: dict[UUID, list[Provider]] = {}
@@ -97,3 +99,5 @@ class Registry:
             self.shared = [provider for each in own.values() for provider in each if provider.shared]
             order = {row.id: number for number, row in enumerate(rows)}
             self.shared.sort(key=lambda provider: order[cast("UUID", provider.id)])
+            # Else the answer may have come before the change did.
+            self._is_old = changes != self._changes

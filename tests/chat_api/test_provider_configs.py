@@ -1,11 +1,18 @@
 """Providers of people's own: who may name which, who sees what of them, and where their keys go."""
 
+import asyncio
+import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from uuid import uuid4
 
+import psycopg
 import pytest
 from starlette.responses import Response
 
+from chat_api.providers.addresses import Addresses
+from chat_api.providers.registry import Registry
+from kit.postgres import open_db
 from tests.chat_api.accounts import Someone, code_of, someone
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.providers import Place, configure, placed
@@ -206,14 +213,44 @@ def test_a_change_holds_for_turns_of_other_replicas(servers: list[str]) -> None:
         assert [each["code"] for each in data["fallbacks"]] == ["no_provider"]
 
 
-def test_a_turn_costs_no_query_more(api_database: str, alice: Person) -> None:
-    def read() -> int:
-        execute(api_database, "SELECT pg_stat_force_next_flush()")
-        count = "SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relname = 'provider_configs'"
-        return int(execute(api_database, count)[0][0])
+@contextmanager
+def locked(database_url: str) -> Generator[psycopg.Connection]:
+    """Nobody can read what is configured meanwhile."""
+    with psycopg.connect(database_url.replace("+psycopg", "")) as holding:
+        holding.execute("LOCK TABLE provider_configs IN ACCESS EXCLUSIVE MODE")
+        yield holding
 
+
+def wait_for_reader(holding: psycopg.Connection) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'provider_configs'::regclass AND NOT granted"
+    deadline = time.monotonic() + 30
+    while holding.execute(waiting).fetchall() == [(0,)]:
+        assert time.monotonic() < deadline, "nobody is about to read what is configured"
+
+
+def test_a_turn_reads_nothing_of_what_has_not_changed(api_database: str, alice: Person) -> None:
     alice.say("Hello")
-    before = read()
-    for _ in range(5):
-        alice.say("Hello")
-    assert read() == before
+    alice.http.timeout = 10
+    with locked(api_database):
+        for _ in range(3):
+            alice.say("Hello")
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_who_comes_while_the_providers_are_read_waits_for_them(
+    api_database: str, admin: Person, *, leaves: bool
+) -> None:
+    provider_id = configure(admin, "work", PUBLIC)
+    [(owner,)] = execute(api_database, "SELECT user_id FROM provider_configs WHERE id = %s", provider_id)
+    async with open_db(api_database) as db:
+        registry = Registry(db, Addresses.of(()))
+        with locked(api_database) as holding:
+            first = asyncio.create_task(registry.of(owner))
+            await asyncio.to_thread(wait_for_reader, holding)
+            others = [asyncio.create_task(registry.of(owner)) for _ in range(3)]
+            if leaves:
+                first.cancel()
+                await asyncio.wait([first])
+                await asyncio.to_thread(wait_for_reader, holding)
+        found = await asyncio.gather(*others, *([] if leaves else [first]), registry.of(owner))
+    assert {tuple(provider.name for provider in each) for each in found} == {("work",)}
