@@ -104,7 +104,8 @@ class _Place(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     of: str
-    value: AwareDatetime | str | None = Field(default=None, union_mode="left_to_right")
+    title: str | None = None
+    at: AwareDatetime | None = None
     id: UUID | None = None
 
 
@@ -183,9 +184,10 @@ async def _by_column(
 ) -> tuple[list[UUID], str | None]:
     place = _Place(of=wanted.hash) if cursor is None else read_cursor(_Place, cursor)
     by_title = wanted.sort.endswith("title")
-    if place.of != wanted.hash or (cursor and not isinstance(place.value, str if by_title else datetime)):
+    behind = place.title if by_title else place.at
+    if place.of != wanted.hash or (cursor is not None and behind is None):
         raise InvalidCursor
-    if isinstance(place.value, str) and "\x00" in place.value:
+    if place.title is not None and "\x00" in place.title:
         raise InvalidCursor
     direction, later = wanted.order
     value = "coalesce(title, '')" if by_title else "created_at"
@@ -196,12 +198,17 @@ async def _by_column(
         ORDER BY {value} {direction}, id {direction} LIMIT :n
         """  # noqa: S608
     )
-    parameters = {**wanted.parameters(user_id), "value": place.value, "id": place.id, "n": limit + 1}
+    parameters = {**wanted.parameters(user_id), "value": behind, "id": place.id, "n": limit + 1}
     rows = await db.run(statement, parameters)
     following = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        following = write_cursor(_Place(of=wanted.hash, value=last.value, id=last.id))
+        place = _Place(of=wanted.hash, id=last.id)
+        if by_title:
+            place.title = last.value
+        else:
+            place.at = last.value
+        following = write_cursor(place)
     return [row.id for row in rows[:limit]], following
 
 
