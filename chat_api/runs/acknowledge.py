@@ -28,7 +28,7 @@ from kit.postgres.errors import violated
 from kit.postgres.tables import now
 from kit.tokens import Identity
 
-__all__ = ["Branch", "IfBusy", "Message", "Started", "acknowledge", "was_sent"]
+__all__ = ["Branch", "IfBusy", "Message", "Started", "acknowledge", "find_place", "was_sent"]
 
 IfBusy: TypeAlias = Literal["reject", "enqueue", "interrupt"]
 
@@ -192,11 +192,11 @@ async def _refused(db: Db, identity: Identity, message: Message) -> Started:
     known = await _find(db, identity, message)
     if known is not None:
         return _same(known, message)
-    await _find_place(db, identity.owner, message)
+    await find_place(db, identity.owner, message)
     raise ConversationBusy
 
 
-async def _find_place(db: Db, user_id: UUID, message: Message) -> None:
+async def find_place(db: Db, user_id: UUID, message: Message) -> None:
     """Look at what a turn refers to. Raises what is wrong with it, if something is."""
     conversation = select(col(Conversation.id)).where(
         col(Conversation.id) == message.conversation_id,

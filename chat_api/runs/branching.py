@@ -3,11 +3,11 @@
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlmodel import col
 
 from chat_api.agents.config import ModelOptions
-from chat_api.conversations.models import Message
+from chat_api.conversations.models import Conversation, Message
 from chat_api.runs import service
 from chat_api.runs.acknowledge import Branch, Started
 from chat_api.runs.acknowledge import Message as NewMessage
@@ -68,10 +68,12 @@ async def _begin(
 
 
 async def _agent_of(db: Db, user_id: UUID, place: tuple[UUID, UUID]) -> UUID | Literal["default"]:
-    """Who has answered at a message; the default assistant where nobody has."""
+    """Who has answered at a message, or else in its conversation; the default assistant where nobody has."""
     answered = (
-        select(col(Run.agent_id))
-        .join(Message, col(Message.run_id) == col(Run.id))
+        select(case((col(Message.run_id).is_(None), col(Conversation.agent_id)), else_=col(Run.agent_id)))
+        .select_from(Message)
+        .join(Conversation, col(Conversation.id) == col(Message.conversation_id))
+        .outerjoin(Run, col(Run.id) == col(Message.run_id))
         .where(
             col(Message.id) == place[1],
             col(Message.user_id) == user_id,

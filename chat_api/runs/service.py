@@ -19,7 +19,7 @@ from chat_api.agents.errors import AgentArchived, AgentForbidden, AgentNotFound,
 from chat_api.agents.service import AgentRef
 from chat_api.conversations.models import Message
 from chat_api.runs import control, decisions
-from chat_api.runs.acknowledge import Branch, Started, acknowledge, was_sent
+from chat_api.runs.acknowledge import Branch, Started, acknowledge, find_place, was_sent
 from chat_api.runs.acknowledge import Message as NewMessage
 from chat_api.runs.conclude import End
 from chat_api.runs.decisions import Decision
@@ -113,12 +113,19 @@ async def take(worker: Worker, identity: Identity, message: NewMessage) -> tuple
     if message.options is not None and (message.options.max_tokens or 0) > most:
         raise TooManyTokens(most)
     if message.if_busy == "interrupt" and message.conversation_id is not None:
-        await control.cancel_all(worker.deps.db, identity.owner, message.conversation_id, but=message.key)
+        await _make_way(worker.deps.db, identity.owner, message, message.conversation_id)
     runs_now = await worker.has_room()
     started, drive = await worker.hold(_take(worker, identity, message, runs_now=runs_now))
     if message.agent is not None and not message.agent.streaming:
         started = replace(started, streaming=False)
     return started, drive
+
+
+async def _make_way(db: Db, user_id: UUID, message: NewMessage, conversation_id: UUID) -> None:
+    """Cancel the other turns; but not for one that is refused. Raises what `find_place` raises."""
+    if message.key is None or not await was_sent(db, user_id, message.key):
+        await find_place(db, user_id, message)
+    await control.cancel_all(db, user_id, conversation_id, but=message.key)
 
 
 async def agent_for(

@@ -55,6 +55,9 @@ def test_the_agent_that_answered_answers_again_unless_another_is_named(
     answer = alice.messages(conversation)[1]["id"]
     turn(alice, conversation, answer, "regenerate")
     assert model.requests[-1]["messages"][0]["content"].startswith("You rhyme.")
+    copied = alice.http.post(f"/api/v1/conversations/{conversation}/fork", json={}).json()["conversation_id"]
+    turn(alice, copied, alice.messages(copied)[1]["id"], "regenerate")
+    assert model.requests[-1]["messages"][0]["content"].startswith("You rhyme.")
     turn(alice, conversation, answer, "regenerate", agent_id="default", temperature=0.25)
     assert model.requests[-1]["temperature"] == 0.25
     assert model.requests[-1]["messages"][0]["content"].startswith("You are Turnlog")
