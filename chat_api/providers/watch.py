@@ -26,6 +26,7 @@ CHECK_SECONDS: Final = 2.0
 """How long a provider may take to list its models."""
 
 _COOLING: Final = 10.0
+_TROUBLE_LIFETIME: Final = 1.0
 _MOST: Final = 2_000
 _JITTER: Final = 0.2
 _OWN_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
@@ -58,10 +59,12 @@ class Watch:
         self._asking: Final[dict[Provider, asyncio.Task[Verdict]]] = {}
 
     async def look(self, provider: Provider, *, max_age: float) -> Verdict:
-        """What the provider answers now, or answered `max_age` seconds ago at most."""
+        """What the provider answers now, or answered `max_age` seconds ago at most; trouble is soon old."""
         known = self._known.get(provider)
-        if known is not None and time.monotonic() - known.at < max_age:
-            return known
+        if known is not None:
+            lifetime = max_age if known.problem is None else min(max_age, _TROUBLE_LIFETIME)
+            if time.monotonic() - known.at < lifetime:
+                return known
         asking = self._asking.get(provider)
         if asking is None:
             asking = self._asking[provider] = asyncio.create_task(self._ask(provider))

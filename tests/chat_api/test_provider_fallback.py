@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from starlette.responses import HTMLResponse, Response
 
+from chat_api.providers import watch
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import free_port
 from tests.chat_api.providers import Place, Show, ask, configure, placed
@@ -130,6 +131,18 @@ def test_where_nothing_is_named_ones_own_come_first_by_priority_then_what_is_sha
                 # What turns have met with is what the list of models says.
                 status = alice.http.get("/api/v1/models/first/status").json()
                 assert not status["available"]
+
+
+def test_a_list_that_could_not_be_had_is_asked_for_again(
+    admin: Person, first: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_COOLING", "_TROUBLE_LIFETIME"):
+        monkeypatch.setattr(watch, name, 0.0)
+    configure(admin, "first", first.url)
+    first.shows, shows = {}, first.shows
+    assert ask(admin)["provider"] == "openai"
+    first.shows = shows
+    assert ask(admin)["provider"] == "first"
 
 
 def test_the_first_one_answers_where_it_can(admin: Person, both: tuple[Place, Place]) -> None:
