@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -90,8 +91,10 @@ class Discovery:
         async def shown(about: Listed, digest: str) -> Listed:
             key = (asker.root, about.model_id, digest)
             if about.context_tokens is None and key not in self._shown:
-                async with room:
-                    self._remember(key, await _context_of(asker, about.model_id))
+                # What could not be asked now may be known the next time.
+                with suppress(Problem):
+                    async with room:
+                        self._remember(key, await _context_of(asker, about.model_id))
             return replace(about, context_tokens=about.context_tokens or self._shown.get(key))
 
         asked = [asyncio.create_task(shown(*each)) for each in found[:_MOST_SHOWN]]
@@ -114,10 +117,10 @@ class Discovery:
 
 
 async def _context_of(asker: Asker, model_id: str) -> int | None:
-    """What Ollama's `/api/show` says of a model's context."""
+    """What Ollama's `/api/show` says of a model's context. Raises a Problem."""
     try:
         about = _object(_object(await asker.ask("/api/show", {"model": model_id})).get("model_info"))
-    except Problem:
+    except NotKnown:
         return None
     return next((_number(about[name]) for name in about if name.endswith(".context_length")), None)
 

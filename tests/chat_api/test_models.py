@@ -149,6 +149,18 @@ def test_models_of_a_provider_that_flaps_are_stale_while_it_is_away(
         assert alice.http.get(MODELS).json()["total"] == 3
 
 
+def test_what_ollama_could_not_show_is_asked_for_again(
+    api_database: str, person: MakePerson, places: dict[str, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_routes, "_LIST_AGE", 0.0)
+    shown = iter([Response("busy", 503), JSONResponse(SHOWN)])
+    places["ollama"].shows["/api/show"] = lambda _: next(shown)
+    with running_api(api_database, None, **settings_of(places)) as api:
+        alice = person(api)
+        found = [alice.http.get(f"{MODELS}?provider=ollama").json()["models"] for _ in range(3)]
+    assert [model["context_tokens"] for [model] in found] == [None, 8192, 8192]
+
+
 def test_a_list_is_kept_for_a_while(api_database: str, person: MakePerson, places: dict[str, Place]) -> None:
     with running_api(api_database, None, **settings_of(places)) as api:
         alice = person(api)
