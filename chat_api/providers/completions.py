@@ -11,7 +11,7 @@ import httpx2
 from chat_api.providers.answers import BROKEN, Answer, BrokenOff, Completion, FunctionCall
 from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
 from chat_api.providers.stream import LONGEST, Lines, TooLong
-from chat_api.providers.taste import Taste
+from chat_api.providers.taste import Taste, Tasting
 
 __all__ = ["Completion", "CompletionClient", "FunctionCall"]
 
@@ -82,8 +82,8 @@ class _Call:
     ) -> None:
         self._client = client
         self._asked_for = body
-        self._taste = taste
-        self._sent = taste.request(body)
+        self._tasting = Tasting(taste)
+        self._sent = self._tasting.request(body)
         self._request = _encoded(self._sent)
         self._on_text = on_text
         self._time = asyncio.get_running_loop().time
@@ -115,7 +115,9 @@ class _Call:
         if not self._answer.is_finished:
             raise ProviderFailed("The model's server broke off half way through its answer.")
         self._say(self._answer.rest())
-        return _understood(self._answer.completion, len(self._request))
+        completion = _understood(self._answer.completion, len(self._request))
+        self._tasting.taken()
+        return completion
 
     async def _asked(self) -> int:
         """Ask, more than once where need be; return the status."""
@@ -140,8 +142,8 @@ class _Call:
 
     def _learns(self) -> bool:
         """Whether there is another form of the request, which the server may take."""
-        if self._taste.learns(self._refusal, self._sent):
-            self._sent = self._taste.request(self._asked_for)
+        if self._tasting.learns(self._refusal, self._sent):
+            self._sent = self._tasting.request(self._asked_for)
         elif "stream_options" in self._sent:
             # Some servers refuse what they do not know, and not all know this, nor say what it was.
             del self._sent["stream_options"]

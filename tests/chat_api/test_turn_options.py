@@ -75,3 +75,20 @@ def test_what_a_server_refuses_is_not_sent_to_it_again(admin: Person, first: Pla
         assert (data["response"], data["fallbacks"]) == ("Fine.", [])
     assert len(first.chats) == 4
     assert [chat.get("max_completion_tokens") for chat in first.chats] == [None, 300, 300, 300]
+
+
+def test_what_a_server_refused_to_one_is_sent_to_it_for_others(admin: Person, first: Place) -> None:
+    configure(admin, "first", first.url, model="picky")
+
+    def picky(chat: dict[str, Any]) -> Response:
+        if chat.get("max_tokens", 0) > 300:
+            return JSONResponse({"error": {"message": "max_tokens must be 300 at most."}}, 400)
+        if chat["messages"][-1]["content"] == "Bad":
+            return JSONResponse({"error": {"message": "Unknown: temperature, max_tokens."}}, 400)
+        return say("Fine.")
+
+    first.script = picky
+    assert ask(admin, max_tokens=400)["provider"] == "first"
+    assert ask(admin, message="Bad", temperature=0.2, max_tokens=200)["provider"] != "first"
+    assert ask(admin, temperature=0.2, max_tokens=200)["provider"] == "first"
+    assert first.chats[-1].items() >= {"temperature": 0.2, "max_tokens": 200}.items()
