@@ -47,6 +47,8 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # Whoever may write where a request comes from would be the local user.
+        proxy_headers=local is None,
         forwarded_allow_ips=given.behind,
         timeout_graceful_shutdown=1,
         lifespan="on",

@@ -19,6 +19,7 @@ __all__ = ["ROUTES"]
 
 _LONGEST_FORM: Final = 16 * 1024
 _UNREACHED: Final = 503
+_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for"})
 Opened = tuple[str, Login]
 
 
@@ -125,6 +126,9 @@ def _back(request: Request) -> str:
 
 
 def _may_be_local(request: Request) -> bool:
+    # What a proxy passes on comes from anybody, whoever runs the proxy.
+    if not _FORWARDED.isdisjoint(request.headers.keys()):
+        return False
     return serving().logins.has_local and is_same_person(request.scope.get("client"))
 
 

@@ -75,6 +75,17 @@ def test_tabs_that_refresh_at_once_use_one_refresh_token(api: str, tmp_path: Pat
         assert again.find(session_id) is None
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+def test_nobody_becomes_the_local_user_by_writing_where_they_come_from(web: str, header: str) -> None:
+    here = web.removeprefix("http://")
+    with browser_at(web) as http:
+        forged = http.post("/local", headers={header: here})
+        assert (forged.status_code, forged.cookies.get("turnlog_session")) == (403, None)
+        assert "local user" not in http.get("/signin", headers={header: here}).text
+        # The control: the same without it.
+        assert http.post("/local").status_code == 303
+
+
 def test_other_sites_and_other_names_get_nothing_done(web: str) -> None:
     with browser_at(web) as http:
         for origin in ("http://elsewhere.example", "null", ""):
