@@ -1,18 +1,20 @@
 """Who answers: the agent, and the provider, model and settings for the turns of this tab."""
 
 from typing import Any, Final
+from urllib.parse import quote
 
 import streamlit as st
 
 from web_ui.agent_form import change_agent, new_agent
 from web_ui.api import Api, ApiError
 from web_ui.markdown import inline
-from web_ui.place import DEFAULT_AGENT, remembered, tell
+from web_ui.place import DEFAULT_AGENT, conversation, remembered, tell
 
-__all__ = ["chosen", "show_agents", "show_model"]
+__all__ = ["choose_agent", "chosen", "show_agents", "show_model"]
 
 _BUILT_IN: Final = ("ollama", "lmstudio", "openai", "local")
 _NOT_THERE: Final = 404
+_NO_ID: Final = 422
 _AUTOMATIC: Final = ""
 
 
@@ -23,15 +25,30 @@ def chosen() -> dict[str, Any]:
     return {"agent_id": st.session_state.get("agent") or DEFAULT_AGENT, **wanted}
 
 
+def choose_agent(api: Api) -> None:
+    """Go on with the agent of the conversation that is open, where this tab chose none in it. Raises ApiError."""
+    here = conversation()
+    if here is None or (st.session_state.get("agent_of") == here and "agent" in st.session_state):
+        return
+    try:
+        found = api.get(f"/api/v1/conversations/{quote(here, safe='')}")
+    except ApiError as error:
+        if error.status not in {_NOT_THERE, _NO_ID}:
+            raise
+        return
+    st.session_state.agent, st.session_state.agent_of = found["agent_id"] or DEFAULT_AGENT, here
+
+
 def show_agents(api: Api, *, anew: bool) -> None:
     listed: list[dict[str, Any]] = remembered(
         "agents", lambda: api.get("/api/v1/agents", status="active", sort="name")["agents"], [], anew=anew
     )
     agents = {each["agent_id"]: each for each in listed if each["right"] != "read"}
     names = {DEFAULT_AGENT: "Default assistant"} | {id_: each["name"] for id_, each in agents.items()}
-    st.session_state.agent = st.session_state.pop("next_agent", None) or st.session_state.get("agent")
-    if st.session_state.agent not in names:
-        st.session_state.agent = DEFAULT_AGENT
+    asked: str = st.session_state.pop("next_agent", None) or st.session_state.get("agent") or DEFAULT_AGENT
+    st.session_state.agent = asked
+    # Another one would answer under other rules.
+    names.setdefault(asked, next((each["name"] for each in listed if each["agent_id"] == asked), asked))
     agent_id = st.selectbox("Agent", list(names), key="agent", format_func=lambda id_: names[id_])
     with st.container(horizontal=True):
         # A dialog runs by itself, which would end the following of a turn.

@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_AGENT", "conversation", "enter", "go_to", "leave", "remember
 
 DEFAULT_AGENT: Final = "default"
 _PLACE: Final = "c"
-_OF_A_CONVERSATION: Final = ("turn", "history", "shown", "leaf")
+_OF_A_CONVERSATION: Final = ("turn", "history", "shown", "leaf", "agent_of")
 T = TypeVar("T")
 
 
@@ -22,6 +22,7 @@ def conversation() -> str | None:
 
 def enter(conversation_id: str) -> None:
     """Name in the address where one is already, for a reload."""
+    st.session_state.agent_of = conversation_id
     if conversation() != conversation_id:
         st.query_params[_PLACE] = conversation_id
 
@@ -31,6 +32,7 @@ def go_to(conversation_id: str, agent_id: str | None) -> None:
     leave()
     st.query_params[_PLACE] = conversation_id
     st.session_state.agent = agent_id or DEFAULT_AGENT
+    st.session_state.agent_of = conversation_id
 
 
 def leave() -> None:

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from web_ui.api import Api, NotSignedIn
+from web_ui.api import Api, ApiError, NotSignedIn
 from web_ui.chat import Chat
+from web_ui.choosing import choose_agent
 from web_ui.conversations import show_menu
 from web_ui.logins import Login
+from web_ui.markdown import safe
 from web_ui.place import leave
 from web_ui.serving import serving
 from web_ui.sidebar import show_sidebar
@@ -30,6 +32,14 @@ def _show(api: Api, login: Login) -> None:
     notice = st.session_state.pop("notice", None)
     if notice:
         st.toast(notice, icon=":material/info:")
+    try:
+        choose_agent(api)
+    except NotSignedIn:
+        raise
+    except ApiError as error:
+        st.error(safe(str(error)))
+        st.button("Try again", key="once-more", icon=":material/refresh:")
+        return
     # First what was said just now, so that nothing delays its turn; then what is beside it.
     chat = Chat(api, login.user["user_id"])
     chat.take_prompt()

@@ -77,6 +77,27 @@ def test_an_agent_that_is_made_is_in_the_selector_at_once_and_answers(
     assert "Talk like a pirate." in str(model.requests[-1]["messages"][0])
 
 
+def test_a_tab_that_opens_a_conversation_goes_on_with_its_agent(
+    page: AppTest, api: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Person(api, "pat").http as http:
+        body = {"name": "Parrot", "system_prompt": "Repeat it."}
+        agent_id = http.post("/api/v1/agents", json=body).json()["agent_id"]
+        said = http.post("/api/pat/chat", json={"message": "Hello", "agent_id": agent_id}).json()["data"]
+    page.query_params["c"] = said["conversation_id"]
+    page.run()
+    assert page.selectbox(key="agent").value == agent_id
+    # The list is short, or was not told: the choice stands.
+    monkeypatch.setattr("web_ui.choosing.remembered", lambda *_, **__: [])
+    page.run()
+    assert agent_id in page.selectbox(key="agent").options
+    page.chat_input[0].set_value("Again").run()
+    assert "Repeat it." in str(model.requests[-1]["messages"][0])
+    # The control: a new chat is with the default assistant.
+    fresh = page_of(page.session_state["login"]).run()
+    assert fresh.selectbox(key="agent").value == "default"
+
+
 def test_a_conversation_of_nobody_is_not_there(page: AppTest) -> None:
     page.query_params["c"] = "0197c0de-0000-7000-8000-000000000000"
     page.run()
