@@ -17,6 +17,7 @@ BROKEN: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowErr
 _decode: Final = json.JSONDecoder().decode
 _LONGEST_NAME: Final = 128
 _CALL_WEIGHT: Final = 256
+_MOST_CALLS: Final = 128
 _BYTES_A_TOKEN: Final = 4
 _MOST_TOKENS: Final = 100_000_000
 
@@ -146,6 +147,8 @@ class Answer:
 
     def _begin(self, call_id: str | None) -> _Call:
         self._grow(_CALL_WEIGHT)
+        if len(self._calls) == _MOST_CALLS:
+            raise TooLong
         call = _Call(call_id)
         self._calls.append(call)
         return call

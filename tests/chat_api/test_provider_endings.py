@@ -190,7 +190,8 @@ TOO_MUCH: dict[str, Callable[[], Response]] = {
     "a comment": lambda: sse(*repeat(b": " + b"a" * MIB, 5)),
     "words": lambda: sse(*repeat(chunk({"content": "a" * MIB}), 5), DONE),
     "arguments": lambda: stream_call("add_todo", title="a" * 5 * MIB),
-    "calls": lambda: sse(*(many_calls() for _ in range(20)), DONE),
+    "calls": lambda: sse(many_calls(129), DONE),
+    "calls without a number": lambda: sse(many_calls(129, "id"), DONE),
     "a name": lambda: sse(*(named(letter * MIB) for letter in "abcde"), DONE),
     "a whole answer": lambda: say("a" * 5 * MIB),
     "a whole answer of nothing": lambda: Response(b" " * 5 * MIB, media_type="application/json"),
@@ -201,14 +202,18 @@ def named(name: str) -> bytes:
     return chunk({"tool_calls": [{"index": 0, "function": {"name": name}}]})
 
 
-def many_calls() -> bytes:
-    return chunk({"tool_calls": [{"index": f"{uuid4()}", "function": {"name": "a"}} for _ in range(1000)]})
+def many_calls(number: int, by: str = "index") -> bytes:
+    return chunk({"tool_calls": [{by: f"{uuid4()}", "function": {"name": "a"}} for _ in range(number)]})
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
 async def test_an_answer_that_is_too_long_is_refused(model: ModelServer, what: str) -> None:
     with pytest.raises(ProviderFailed, match="too long"):
         await told(model, TOO_MUCH[what]())
+
+
+async def test_as_many_calls_as_may_be_are_taken(model: ModelServer) -> None:
+    assert len((await told(model, sse(many_calls(128, "id"), DONE))).calls) == 128
 
 
 async def test_a_long_answer_is_taken(model: ModelServer) -> None:
