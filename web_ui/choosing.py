@@ -26,7 +26,7 @@ def chosen() -> dict[str, Any]:
 
 
 def choose_agent(api: Api) -> None:
-    """Go on with the agent of the conversation that is open, where this tab chose none in it. Raises ApiError."""
+    """Go on with the open conversation's agent, where this tab chose none in it. Raises ApiError."""
     here = conversation()
     if here is None or (st.session_state.get("agent_of") == here and "agent" in st.session_state):
         return
