@@ -9,7 +9,7 @@ from chat_api.providers.stream import LONGEST, Cleaner, TooLong, joined_pairs
 from chat_api.providers.tool_calls import clean_text, is_object, usable_arguments
 from kit.ids import new_id
 
-__all__ = ["BROKEN", "Answer", "BrokenOff", "Completion", "FunctionCall"]
+__all__ = ["BROKEN", "Answer", "BrokenOff", "Completion", "FunctionCall", "NothingSaid"]
 
 BROKEN: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 """What is raised where an answer is none."""
@@ -24,6 +24,10 @@ _MOST_TOKENS: Final = 100_000_000
 
 class BrokenOff(Exception):
     """The server says in the middle of an answer that it cannot go on."""
+
+
+class NothingSaid(Exception):
+    """The answer came to its greatest length before there was anything of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.is_finished = False
+        self._is_cut = False
         self._text = StringIO()
         self._cleaner = Cleaner()
         self._calls: list[_Call] = []
@@ -114,10 +119,15 @@ class Answer:
         return self._keep(self._cleaner.rest())
 
     def completion(self, request_bytes: int) -> Completion:
-        """What it all comes to; the size of the request serves where the server did not count."""
+        """What it all comes to; the size of the request serves where the server did not count.
+
+        Raises NothingSaid too.
+        """
         text = self._text.getvalue()
         calls = tuple(call.made() for call in self._calls)
         if not text and not calls:
+            if self._is_cut:
+                raise NothingSaid
             raise ValueError("neither words nor calls")
         tokens = self._counted()
         if tokens is not None:
@@ -129,7 +139,10 @@ class Answer:
         usage, choices = body.get("usage"), body.get("choices")
         if usage and isinstance(usage, dict):
             self._usage = usage
-        return choices[0] if choices else {}
+        choice: dict[str, Any] = choices[0] if choices else {}
+        if choice.get("finish_reason") == "length":
+            self._is_cut = True
+        return choice
 
     def _add_text(self, message: dict[str, Any]) -> str:
         piece = _text(message.get("content")) or _text(message.get("refusal"))

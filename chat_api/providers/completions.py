@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
 
 import httpx2
 
-from chat_api.providers.answers import BROKEN, Answer, BrokenOff, Completion, FunctionCall
-from chat_api.providers.errors import ProviderFailed, ProviderTimeout, ProviderUnreachable
+from chat_api.providers.answers import BROKEN, Answer, BrokenOff, Completion, FunctionCall, NothingSaid
+from chat_api.providers.errors import CutShort, ProviderFailed, ProviderTimeout, ProviderUnreachable
 from chat_api.providers.stream import LONGEST, Lines, TooLong
 from chat_api.providers.taste import Taste, Tasting
 
@@ -25,7 +25,6 @@ _NOT_UNDERSTOOD: Final = frozenset({400, 422})
 _LARGEST_REFUSAL: Final = 64 * 1024
 _MOST_LESSONS: Final = 4
 _DONE: Final = b"[DONE]"
-_TOO_LONG: Final = "The model's answer is too long to be kept."
 _REASONS: Final = {
     401: "it does not accept the API key",
     403: "it does not accept the API key",
@@ -198,7 +197,7 @@ class _Call:
             self._hear()
             left -= len(piece)
             if left < 0:
-                raise ProviderFailed(_TOO_LONG)
+                raise _too_long()
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -243,13 +242,19 @@ def _check(status: int) -> None:
         )
 
 
+def _too_long() -> ProviderFailed:
+    return ProviderFailed("The model's answer is too long to be kept.", details={"provider_status": 200})
+
+
 def _understood(read: Callable[[*Arguments], Said], *arguments: *Arguments) -> Said:
     """What `read` makes of what the server sent."""
     try:
         return read(*arguments)
     except BrokenOff as error:
         raise ProviderFailed("The model's server broke its answer off with an error.") from error
+    except NothingSaid as error:
+        raise CutShort from error
     except TooLong as error:
-        raise ProviderFailed(_TOO_LONG) from error
+        raise _too_long() from error
     except BROKEN as error:
         raise ProviderFailed("The model's server gave an answer that makes no sense.") from error

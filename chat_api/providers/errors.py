@@ -3,6 +3,7 @@
 from kit.errors import Problem
 
 __all__ = [
+    "CutShort",
     "NoProvider",
     "ProviderChanged",
     "ProviderFailed",
@@ -38,6 +39,15 @@ class ProviderUnreachable(Problem):
 class ProviderFailed(Problem):
     status = 502
     code = "provider_failed"
+
+
+class CutShort(ProviderFailed):
+    """What was asked for left no room for an answer; the provider is well."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model reached max_tokens before it said anything.", details={"provider_status": 200}
+        )
 
 
 class ProviderTimeout(Problem):

@@ -11,6 +11,7 @@ from chat_api.agents.config import ModelOptions
 from chat_api.providers.catalogue import Catalogue
 from chat_api.providers.chat_model import Completion
 from chat_api.providers.choosing import Providers
+from chat_api.providers.errors import CutShort
 from chat_api.providers.line import FAILURES, Line
 from chat_api.providers.provider import ChosenModel, Provider
 from chat_api.runs.costs import cost_of, prepare
@@ -68,8 +69,11 @@ class Answering:
             raise
 
     async def after(self, failed: ChosenModel, problem: Problem) -> ChosenModel | None:
-        """Who is asked instead of one that `ask` has failed with; None: nobody, or something was said."""
-        if self._journal.is_saying:
+        """Who is asked instead of one that `ask` has failed with.
+
+        None: nobody, or something was said, or no room was left for it by who asked.
+        """
+        if self._journal.is_saying or isinstance(problem, CutShort):
             return None
         following = await self._line.after(failed, problem)
         return None if following is None else self._choose(following)

@@ -14,7 +14,7 @@ from tests.chat_api.processes import free_port
 from tests.chat_api.providers import Place, Show, ask, configure, placed
 from tests.chat_api.replica import Gate, execute, expire_leases, fresh_database, in_thread, running_api
 from tests.chat_api.streams import NDJSON, SSE, chat_stream, hear
-from tests.model_server import Chat, ModelServer, Reply, call, say, sse, stream
+from tests.model_server import Chat, ModelServer, Reply, call, chunk, say, sse, stream
 from tests.servers import Person
 
 FAILURES: dict[str, Show | None] = {
@@ -142,6 +142,21 @@ def test_a_list_that_could_not_be_had_is_asked_for_again(
     first.shows, shows = {}, first.shows
     assert ask(admin)["provider"] == "openai"
     first.shows = shows
+    assert ask(admin)["provider"] == "first"
+
+
+@pytest.mark.parametrize("reply", [chunk({}, "length"), chunk({"content": "a" * 5 * 1024 * 1024})])
+def test_what_the_request_was_wrong_with_is_held_against_no_provider(
+    admin: Person, both: tuple[Place, Place], reply: bytes
+) -> None:
+    first, second = both
+    first.script, script = lambda _: sse(reply, b"data: [DONE]\n\n"), first.script
+    response = admin.http.post(f"/api/{admin.name}/chat", json={"message": "Hello", "provider": "first"})
+    if b"length" in reply:
+        assert (response.status_code, response.json()["error"]["code"]) == (502, "provider_failed")
+        assert response.json()["message"] == "The model reached max_tokens before it said anything."
+        assert second.chats == []
+    first.script = script
     assert ask(admin)["provider"] == "first"
 
 
