@@ -21,6 +21,10 @@ def show_page(login: Login | None) -> None:
     if login is None:
         _say_signed_out()
         return
+    who = login.user["user_id"]
+    if st.session_state.get("who", who) != who:
+        st.session_state.clear()
+    st.session_state.who = who
     try:
         _show(Api(serving().http, login.bearer), login)
     except NotSignedIn:
