@@ -20,6 +20,7 @@ __all__ = ["Chat"]
 
 _LONGEST_MESSAGE: Final = 100_000
 _SHOWN: Final = 100
+_NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
 class Chat:
@@ -83,28 +84,39 @@ class Chat:
             st.empty()
 
     def _begin(self, asked: Asked) -> None:
-        self._turn = st.session_state.turn = Turn(self._api, asked)
+        turn: Turn | None = st.session_state.get("turn")
+        if turn is None or turn.state.outcome is not None:
+            # Otherwise it was clicked twice.
+            turn = st.session_state.turn = Turn(self._api, asked)
+        self._turn = turn
 
     def _turn_here(self) -> Turn | None:
         """The turn that this tab looks at, or one that goes on in the conversation."""
+        here = self._conversation
         turn: Turn | None = st.session_state.get("turn")
-        if turn is not None and turn.state.outcome != "left":
-            if self._conversation in {None, turn.state.conversation_id}:
-                return turn
-            st.session_state.pop("turn")
-        if self._conversation is None:
-            return None
+        if turn is not None and here not in {None, turn.state.conversation_id}:
+            turn = None
+        if turn is not None and turn.state.outcome is None:
+            return turn
+        # One that was not taken is shown until another goes on; others are in the history once they are over.
+        refused = turn if turn is not None and turn.state.outcome == "refused" else None
+        run_id = None if here is None else self._unfinished(here)
+        if run_id is None or (refused is not None and refused.state.run_id == run_id):
+            turn = refused
+        else:
+            turn = Turn(self._api, run_id=run_id, conversation_id=here)
+        st.session_state.turn = turn
+        return turn
+
+    def _unfinished(self, here: str) -> str | None:
+        """The id of a run that goes on, wherever it was begun."""
         try:
-            query = {"conversation_id": self._conversation, "unfinished": True, "limit": 1}
-            runs = self._api.get("/api/v1/runs", **query)["runs"]
+            runs = self._api.get("/api/v1/runs", conversation_id=here, unfinished=True, limit=1)["runs"]
         except NotSignedIn:
             raise
         except ApiError:
             return None
-        if not runs:
-            return None
-        st.session_state.turn = Turn(self._api, run_id=runs[0]["id"])
-        return st.session_state.turn
+        return runs[0]["id"] if runs else None
 
     def _history(self) -> list[dict[str, Any]]:
         """What was said so far; while a turn goes on, what was read before it."""
@@ -120,7 +132,7 @@ class Chat:
                 raise
             except ApiError as error:
                 _say_why(error)
-                return messages if place == here else []
+                return messages if place == here and error.status not in _NOT_THERE else []
             st.session_state.history = (here, messages, more)
         with _slot(shown=more):
             if more:
@@ -155,7 +167,7 @@ def _show_earlier() -> None:
 
 
 def _say_why(error: ApiError) -> None:
-    if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}:
+    if error.status in _NOT_THERE:
         st.info("There is no such conversation.")
     else:
         st.error(safe(str(error)))

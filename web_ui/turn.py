@@ -78,11 +78,19 @@ class Turn:
     What is asked for is sent as often as it takes, and is one turn all the same.
     """
 
-    def __init__(self, api: Api, asked: Asked | None = None, run_id: str | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        asked: Asked | None = None,
+        run_id: str | None = None,
+        conversation_id: str | None = None,
+    ) -> None:
         self.asked: Final = asked
         self.began: Final = time.monotonic()
         self._api: Final = api
-        self._state = State(run_id=run_id, conversation_id=asked.conversation_id if asked else None)
+        self._state = State(
+            run_id=run_id, conversation_id=asked.conversation_id if asked else conversation_id
+        )
         self._changed: Final = threading.Condition()
         self._last = 0
         self._left = _TRIES

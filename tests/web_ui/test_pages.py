@@ -1,18 +1,23 @@
 """The logic of the page without a browser, before the real API."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.model_server import ModelServer, call, say, stream
+from tests.model_server import Hold, ModelServer, call, say, stream
 from tests.servers import Person, token_for
-from web_ui.api import open_http
+from web_ui.actions import show_actions
+from web_ui.api import Api, open_http
+from web_ui.live import show_live
 from web_ui.logins import Login, Logins, Tokens
 from web_ui.serving import Serving, serve_with
+from web_ui.turn import Asked, State, Turn
 
 FOREVER: Final = 4e9
 SCRIPT: Final = """
@@ -105,6 +110,82 @@ def test_a_conversation_of_nobody_is_not_there(page: AppTest) -> None:
     page.query_params["c"] = "../runs"
     page.run()
     assert not page.exception
+
+
+def test_a_turn_that_is_begun_elsewhere_is_seen_by_a_tab_that_had_one(
+    page: AppTest, api: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.run()
+    page.chat_input[0].set_value("Hello").run()
+    hold, followed = Hold(), list[Turn]()
+
+    def following(turn: Turn, on_place: Callable[[str], None]) -> State:
+        followed.append(turn)
+        hold.open()
+        return show_live(turn, on_place)
+
+    monkeypatch.setattr("web_ui.chat.show_live", following)
+    model.answers(stream("From elsewhere, ", hold, "to its end."))
+    with Person(api, "pat").http as http, ThreadPoolExecutor(1) as pool:
+        body = {"message": "And now?", "conversation_id": page.query_params["c"]}
+        asking = pool.submit(http.post, "/api/pat/chat", json=body)
+        hold.wait()
+        page.run()
+        if not followed:
+            hold.open()
+        assert asking.result().is_success
+    assert not page.exception
+    assert len(followed) == 1
+    assert "From elsewhere, to its end." in texts(page)
+
+
+def test_what_is_clicked_twice_is_asked_once(
+    page: AppTest, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.run()
+    page.chat_input[0].set_value("Hello").run()
+
+    def show_twice(
+        api: Api, message: Mapping[str, Any], begin: Callable[[Asked], None], *, is_last: bool
+    ) -> None:
+        def click_twice(asked: Asked) -> None:
+            begin(asked)
+            begin(replace(asked, key=f"{asked.key}-2"))
+
+        show_actions(api, message, click_twice, is_last=is_last)
+
+    monkeypatch.setattr("web_ui.chat.show_actions", show_twice)
+    page.run()
+    before = len(model.requests)
+    page.button(key="regenerate").click().run()
+    assert not page.exception
+    assert not page.error
+    assert len(model.requests) - before == 1
+
+
+def test_somebody_else_in_the_same_tab_sees_nothing_of_who_was_there_before(
+    page: AppTest, api: str, tmp_path: Path
+) -> None:
+    page.run()
+    page.chat_input[0].set_value("A secret").run()
+    # The control: it is there for whose it is.
+    assert "A secret" in texts(page)
+    with open_http(api) as http:
+        logins = Logins(http, tmp_path, lambda: Tokens(token_for("kim"), FOREVER, None, 60))
+        _, page.session_state["login"] = logins.continue_as_local()
+        page.run()
+        assert not page.exception
+        assert "A secret" not in texts(page)
+        assert [each.value for each in page.info] == ["There is no such conversation."]
+
+
+def test_a_conversation_that_is_deleted_elsewhere_is_shown_no_more(page: AppTest, api: str) -> None:
+    page.run()
+    page.chat_input[0].set_value("A secret").run()
+    with Person(api, "pat").http as http:
+        assert http.delete(f"/api/v1/conversations/{page.query_params['c']}").is_success
+    page.run()
+    assert "A secret" not in texts(page)
 
 
 def test_who_is_not_signed_in_sees_nothing_else() -> None:
