@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -12,11 +13,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chat_api.runs import service
+from chat_api.runs.errors import RunNotFound
 from chat_api.runs.worker import Worker
 from kit.postgres import Db
 from kit.postgres.errors import AWAY
 
-__all__ = ["erase", "purge_forever"]
+__all__ = ["erase", "purge_forever", "stop"]
 
 _PURGE_EVERY: Final = 60.0
 _MOST_AT_ONCE: Final = 20
@@ -64,8 +66,18 @@ async def erase(worker: Worker, user_id: UUID, ids: Collection[UUID]) -> set[UUI
     """Delete the user's conversations of these ids, once their turns are stopped; those that there were."""
     db, parameters = worker.deps.db, {"user_id": user_id, "ids": list(ids)}
     live = [row.id for row in await db.run(_LIVE, parameters)]
-    await asyncio.gather(*(service.cancel(worker, user_id, run_id) for run_id in live))
+    await stop(worker, user_id, live)
     return {row.id for row in await db.run(_ERASE, parameters)}
+
+
+async def stop(worker: Worker, user_id: UUID, run_ids: Collection[UUID]) -> None:
+    """Stop the user's runs and wait until they are over; one that is deleted meanwhile is."""
+
+    async def one(run_id: UUID) -> None:
+        with suppress(RunNotFound):
+            await service.cancel(worker, user_id, run_id)
+
+    await asyncio.gather(*map(one, run_ids))
 
 
 async def purge_forever(db: Db, days: int) -> None:
