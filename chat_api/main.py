@@ -283,7 +283,7 @@ async def _open_worker(
     stop = partial(stop_disabled_forever, worker, access)
     watch = partial(providers.watch_forever, settings.provider_check_every)
     purge = partial(purge_forever, deps.db, settings.conversation_retention_days)
-    sweep = partial(sweep_forever, deps.db)
+    sweep = partial(sweep_forever, deps.db, partial(remove_files, settings.files_folder))
     await stack.enter_async_context(worker.running(listen, stop, watch, purge, sweep, *access.jobs))
     return worker
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, NoReturn
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlmodel import col
 
 from chat_api.auth import users
@@ -17,7 +20,7 @@ from chat_api.auth.service import meet
 from chat_api.auth.system import SYSTEM
 from chat_api.holdings.holdings import Holdings
 from chat_api.holdings.tree import loose, makers
-from chat_api.runs import service as runs
+from chat_api.runs.erasing import stop
 from chat_api.runs.models import FINAL, Run
 from kit.access import tell
 from kit.postgres import Db
@@ -30,7 +33,9 @@ _FRESH_SECONDS: Final = 300
 _SWEEP_EVERY: Final = 60.0
 # Access tokens cannot be taken back: for as long as one may be good, its person stays out.
 _REMEMBER: Final = text("INSERT INTO erased_users (id, erased_at) VALUES (:id, now()) ON CONFLICT DO NOTHING")
-_FORGET: Final = text("DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour'")
+_FORGET: Final = text(
+    "DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour' AND NOT (id = ANY(:kept))"
+).bindparams(bindparam("kept", type_=ARRAY(PG_UUID(as_uuid=True))))
 _RATES: Final = text("DELETE FROM rate_limits WHERE key LIKE :ends")
 _log = structlog.get_logger(__name__)
 
@@ -58,10 +63,16 @@ async def erase(holdings: Holdings, user_id: UUID) -> None:
     """
     if user_id == SYSTEM:
         raise UserNotFound
-    user = await users.disable(holdings.accounts, user_id)
+    try:
+        user = await users.disable(holdings.accounts, user_id)
+    except UserNotFound:
+        # It may have been cut short when only files were left.
+        await _remove_files(holdings, user_id)
+        raise
     await _end_runs(holdings, user_id)
+    await _remove_files(holdings, user_id)
     await _delete(holdings, user)
-    await asyncio.to_thread(holdings.remove_files, user_id)
+    await _remove_files(holdings, user_id)
     await holdings.accounts.access.look()
     _log.info("user_erased")
 
@@ -70,7 +81,15 @@ async def _end_runs(holdings: Holdings, user_id: UUID) -> None:
     live = select(col(Run.id)).where(col(Run.user_id) == user_id, col(Run.status).not_in(FINAL))
     async with holdings.db() as session:
         found = list(await session.scalars(live))
-    await asyncio.gather(*(runs.cancel(holdings.worker, user_id, run_id) for run_id in found))
+    await stop(holdings.worker, user_id, found)
+
+
+async def _remove_files(holdings: Holdings, user_id: UUID) -> None:
+    try:
+        await asyncio.to_thread(holdings.remove_files, user_id)
+    except OSError:
+        # A call that was under way has written one, or somebody else removes them.
+        await asyncio.to_thread(holdings.remove_files, user_id)
 
 
 async def _delete(holdings: Holdings, user: User) -> None:
@@ -86,20 +105,35 @@ async def _delete(holdings: Holdings, user: User) -> None:
         await tell(session)
 
 
-async def sweep(db: Db) -> None:
-    """Delete what a request that was under way has written for an account after it was erased."""
+async def sweep(db: Db, remove_files: Callable[[UUID], None]) -> None:
+    """Delete what a request that was under way has written for an account after it was erased.
+
+    Whose files cannot be removed is remembered until they can.
+    """
     erased = select(col(ErasedUser.id))
+    async with db() as session:
+        found = list(await session.scalars(erased))
+    kept = [user_id for user_id in found if not await asyncio.to_thread(_removed, remove_files, user_id)]
     async with db.begin() as session:
         for branch in loose():
             await session.execute(delete(branch.table).where(branch.column.in_(erased)))
         await session.execute(delete(User).where(col(User.id).in_(erased)))
-        await session.execute(_FORGET)
+        await session.execute(_FORGET, {"kept": kept})
 
 
-async def sweep_forever(db: Db) -> NoReturn:
+def _removed(remove_files: Callable[[UUID], None], user_id: UUID) -> bool:
+    try:
+        remove_files(user_id)
+    except OSError as error:
+        _log.warning("files_left", reason=type(error).__name__)
+        return False
+    return True
+
+
+async def sweep_forever(db: Db, remove_files: Callable[[UUID], None]) -> NoReturn:
     while True:
         await asyncio.sleep(_SWEEP_EVERY)
         try:
-            await sweep(db)
+            await sweep(db, remove_files)
         except AWAY as error:
             _log.warning("nothing_swept", reason=type(error).__name__)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ import pytest
 from chat_api.auth.system import SYSTEM
 from chat_api.holdings.erase import sweep
 from kit.postgres import Db
+from mcp_server.leaving import remove_files
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import Gate, execute, in_thread, running_api
@@ -185,7 +187,7 @@ def test_who_has_no_password_needs_a_fresh_token(
 
 
 async def test_what_comes_too_late_is_swept_and_ids_are_forgotten_when_no_token_is_good(
-    db: Db, database_url: str
+    db: Db, database_url: str, tmp_path: Path
 ) -> None:
     late, long_gone, other = (str(uuid4()) for _ in range(3))
     for user, minutes in ((late, 15), (long_gone, 61)):
@@ -199,11 +201,47 @@ async def test_what_comes_too_late_is_swept_and_ids_are_forgotten_when_no_token_
         )
         todo = "INSERT INTO todos SELECT %s, %s, 'x', NULL, NULL, 'low', '{}', NULL, now(), now()"
         execute(database_url, todo, uuid4(), user)
-    await sweep(db)
+    await sweep(db, partial(remove_files, tmp_path))
     rows = all_rows(database_url)
     assert set(of(rows, late)) == {"erased_users"}
     assert of(rows, long_gone) == {}
     assert set(of(rows, other)) == {"users", "todos"}
+
+
+def test_files_that_could_not_be_removed_are_at_the_repeat(
+    root: Someone, servers: list[str], files: Path
+) -> None:
+    with someone(servers[0]) as alice:
+        path, folder = f"/api/v1/users/{alice.user['id']}", files / alice.user["id"]
+        # It is no folder, so that it cannot be removed as one.
+        folder.write_text("in the way")
+        assert root.http.delete(path).status_code == 500
+        assert root.http.get(path).status_code == 200
+        folder.unlink()
+        assert root.http.delete(path).status_code == 200
+        folder.mkdir()
+        (folder / "late.txt").write_text("Late")
+        assert code_of(root.http.delete(path)) == (404, "user_not_found")
+        assert not folder.exists()
+
+
+async def test_whose_files_cannot_be_swept_is_remembered_until_they_can(
+    db: Db, database_url: str, tmp_path: Path
+) -> None:
+    gone = str(uuid4())
+    execute(
+        database_url, "INSERT INTO erased_users VALUES (CAST(%s AS uuid), now() - interval '2 hours')", gone
+    )
+    folder = tmp_path / gone
+    folder.write_text("in the way")
+    await sweep(db, partial(remove_files, tmp_path))
+    assert set(of(all_rows(database_url), gone)) == {"erased_users"}
+    folder.unlink()
+    folder.mkdir()
+    (folder / "late.txt").write_text("Late")
+    await sweep(db, partial(remove_files, tmp_path))
+    assert not folder.exists()
+    assert of(all_rows(database_url), gone) == {}
 
 
 def test_who_may_not_be_erased(root: Someone, servers: list[str], person: MakePerson) -> None:
