@@ -1,5 +1,7 @@
 """What can be wrong with who somebody says to be."""
 
+from collections.abc import Sequence
+
 from kit.errors import Problem
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "OutsideUser",
     "RegistrationClosed",
     "SessionOver",
+    "StillShared",
     "TooManyApiKeys",
     "UserNotFound",
     "WeakPassword",
@@ -107,6 +110,17 @@ class LastAdmin(Problem):
 
     def __init__(self) -> None:
         super().__init__("There is no other admin who could undo that; make one first.")
+
+
+class StillShared(Problem):
+    status = 409
+    code = "still_shared"
+
+    def __init__(self, shared: Sequence[tuple[str, str]]) -> None:
+        super().__init__(
+            "Everybody may use what is theirs; un-share it, or let another admin make it first.",
+            details={"shared": [{"kind": kind, "name": name} for kind, name in shared]},
+        )
 
 
 class OutsideUser(Problem):

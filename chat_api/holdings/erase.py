@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from chat_api.auth import users
 from chat_api.auth.accounts import of
-from chat_api.auth.errors import FreshTokenNeeded, UserNotFound, WrongCredentials
+from chat_api.auth.errors import FreshTokenNeeded, StillShared, UserNotFound, WrongCredentials
 from chat_api.auth.models import ErasedUser, User
 from chat_api.auth.service import meet
 from chat_api.auth.system import SYSTEM
@@ -36,6 +36,17 @@ _REMEMBER: Final = text("INSERT INTO erased_users (id, erased_at) VALUES (:id, n
 _FORGET: Final = text(
     "DELETE FROM erased_users WHERE erased_at < now() - interval '1 hour' AND NOT (id = ANY(:kept))"
 ).bindparams(bindparam("kept", type_=ARRAY(PG_UUID(as_uuid=True))))
+# What everybody may use goes with whose it is.
+_SHARED: Final = text(
+    """
+    SELECT 'provider' AS kind, name FROM provider_configs WHERE user_id = :user_id AND shared
+    UNION ALL
+    SELECT 'mcp_server', name FROM mcp_servers WHERE user_id = :user_id AND shared
+    UNION ALL
+    SELECT 'agent', name FROM agents WHERE user_id = :user_id AND everyone IS NOT NULL
+    ORDER BY kind, name LIMIT 100
+    """
+)
 _RATES: Final = text("DELETE FROM rate_limits WHERE key LIKE :ends")
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +54,7 @@ _log = structlog.get_logger(__name__)
 async def leave(holdings: Holdings, identity: Identity, password: str | None) -> None:
     """Erase the caller: who has a password must send it, who has none a token of the last five minutes.
 
-    Raises WrongCredentials, FreshTokenNeeded, LoginBusy, LastAdmin.
+    Raises WrongCredentials, FreshTokenNeeded, LoginBusy, StillShared, LastAdmin.
     """
     user = await of(holdings.db, identity)
     if user.password_hash is not None:
@@ -59,10 +70,13 @@ async def leave(holdings: Holdings, identity: Identity, password: str | None) ->
 async def erase(holdings: Holdings, user_id: UUID) -> None:
     """Have the person out everywhere, end their turns, and delete what they have. Safe to repeat.
 
-    Raises UserNotFound, LastAdmin.
+    Raises UserNotFound, StillShared, LastAdmin.
     """
     if user_id == SYSTEM:
         raise UserNotFound
+    shared = await holdings.db.run(_SHARED, {"user_id": user_id})
+    if shared:
+        raise StillShared([(row.kind, row.name) for row in shared])
     try:
         user = await users.disable(holdings.accounts, user_id)
     except UserNotFound:

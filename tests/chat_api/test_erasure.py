@@ -244,6 +244,32 @@ async def test_whose_files_cannot_be_swept_is_remembered_until_they_can(
     assert of(all_rows(database_url), gone) == {}
 
 
+def test_what_everybody_uses_is_not_erased_with_whose_it_is(
+    root: Someone, servers: list[str], person: MakePerson
+) -> None:
+    admin = person(servers[0], roles=["admin"])
+    http, name = admin.http, f"house-{uuid4().hex[:8]}"
+    agent = f"/api/v1/agents/{post(http, 'agents', name=name, system_prompt='Hm.')['agent_id']}"
+    http.put(f"{agent}/shares/everyone", json={"right": "use"})
+    url = "https://house.example.com"
+    server = post(http, "mcp-servers", name=name, url=url, shared=True)["id"]
+    provider = post(http, "providers", name=name, base_url=f"{url}/v1", shared=True)["id"]
+    account = http.get(ME).json()["id"]
+    takers = {
+        f"{agent}/shares/everyone": "agent",
+        f"/api/v1/mcp-servers/{server}": "mcp_server",
+        f"/api/v1/providers/{provider}": "provider",
+    }
+    left = [{"kind": kind, "name": name} for kind in takers.values()]
+    for path in takers:
+        for refused in (erase(http, admin.name), root.http.delete(f"/api/v1/users/{account}")):
+            assert code_of(refused) == (409, "still_shared")
+            assert refused.json()["error"]["details"] == {"shared": left}
+        assert http.delete(path).is_success
+        left = left[1:]
+    assert erase(http, admin.name).status_code == 200
+
+
 def test_who_may_not_be_erased(root: Someone, servers: list[str], person: MakePerson) -> None:
     assert code_of(erase(root.http, root.user["user_id"], PASSWORD)) == (409, "last_admin")
     assert root.http.get(ME).status_code == 200
