@@ -5,7 +5,7 @@ from difflib import unified_diff
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
-from chat_api.agents.service import Draft
+from chat_api.agents.service import Draft, same
 
 __all__ = ["LONGEST_DIFF", "Difference", "fields_of", "names_of_differences", "prompt_diff"]
 
@@ -35,7 +35,7 @@ def fields_of(draft: Draft) -> dict[str, Any]:
 def names_of_differences(before: Draft, after: Draft) -> list[str]:
     """The names of the fields that are different."""
     old, new = fields_of(before), fields_of(after)
-    return [name for name in old if old[name] != new[name]]
+    return [name for name in old if not same(old[name], new[name])]
 
 
 def prompt_diff(before: Draft, after: Draft) -> Difference | None:

@@ -1,5 +1,6 @@
 """Keeping agents: each change is a new version."""
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -7,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import col
 
 from chat_api.agents.config import DEFAULT, AgentConfig
@@ -29,6 +31,7 @@ __all__ = [
     "delete",
     "delete_all",
     "find",
+    "same",
     "usable",
 ]
 
@@ -53,6 +56,11 @@ class Draft:
     def put_into(self, agent: Agent) -> None:
         agent.name, agent.description, agent.status = self.name, self.description, self.status
         agent.config, agent.notes = self.config.model_dump(mode="json"), self.metadata
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether they are the same as JSON, in which 1, 1.0 and true are different."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 async def create(db: Db, identity: Identity, drafts: Sequence[Draft]) -> list[Agent]:
@@ -91,8 +99,10 @@ async def change(
         agent = await _changeable(session, identity, agent_id, expected)
         before = Draft.of(agent)
         after = changed(before)
-        if after != before:
+        if after != before or not same(after.metadata, before.metadata):
             after.put_into(agent)
+            # Equal is as little the same to whoever writes it as it is to Python.
+            flag_modified(agent, "notes")
             agent.version += 1
             agent.updated_at = now()
             session.add(_version(agent))

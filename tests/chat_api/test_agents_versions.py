@@ -168,3 +168,12 @@ def test_of_two_changes_that_name_no_version_the_last_one_counts(alice: Person) 
     for colour in ("blue", "green"):
         assert alice.http.patch(path, json={"metadata": {colour: True}}).status_code == 200
     assert alice.http.get(path).json()["metadata"] == {"green": True}
+
+
+def test_a_number_that_becomes_a_truth_is_a_change(alice: Person) -> None:
+    path = f"{AGENTS}/{agent(alice, metadata={'on': 1, 'off': 0})}"
+    for version, value in ((2, True), (2, True), (3, 1.0), (4, 1)):
+        changed = alice.http.patch(path, json={"metadata": {"off": 0, "on": value}}).json()
+        assert (changed["version"], repr(changed["metadata"]["on"])) == (version, repr(value))
+    versions = alice.http.get(f"{path}/versions").json()["versions"]
+    assert [each["changed"] for each in versions] == [["metadata"]] * 3 + [None]
