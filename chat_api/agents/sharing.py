@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from chat_api.agents.errors import TooManyShares
 from chat_api.agents.models import Agent, AgentShare
-from chat_api.agents.rights import Allows, find, get_owned
+from chat_api.agents.rights import Allows, get_owned
 from chat_api.auth.dependencies import NotAdmin
 from chat_api.auth.errors import UserNotFound
 from chat_api.auth.models import User
@@ -72,18 +72,20 @@ async def share(db: Db, identity: Identity, agent_id: UUID, who: str, allows: Al
 async def withdraw(db: Db, identity: Identity, agent_id: UUID, who: str) -> None:
     """Share the agent with `who` no more; the turns of theirs that run go on. Safe to repeat.
 
-    Who it is shared with may do so for themselves. Raises AgentNotFound, AgentForbidden, UserNotFound.
+    Who it is shared with may do so for themselves, whether it is there or not. Raises AgentNotFound,
+    AgentForbidden, UserNotFound.
     """
-    seen = await find(db, identity, agent_id)
     async with db.begin() as session:
-        person = None if who == EVERYONE else await _person(session, identity, who)
-        if seen.right == "owner" or person != identity.owner:
+        person = None if who == EVERYONE else await _named(session, identity, who)
+        if person != identity.owner:
             agent = await get_owned(session, identity, agent_id, lock=True)
-            if person is None:
+            if who == EVERYONE:
                 agent.everyone = None
-        if person is not None:
-            theirs = (col(AgentShare.agent_id) == agent_id) & (col(AgentShare.user_id) == person)
-            await session.execute(delete(AgentShare).where(theirs))
+                return
+        if person is None:
+            raise UserNotFound
+        theirs = (col(AgentShare.agent_id) == agent_id) & (col(AgentShare.user_id) == person)
+        await session.execute(delete(AgentShare).where(theirs))
 
 
 async def _share(session: AsyncSession, agent: Agent, person: UUID, allows: Allows) -> None:
@@ -99,17 +101,22 @@ async def _share(session: AsyncSession, agent: Agent, person: UUID, allows: Allo
 
 
 async def _person(session: AsyncSession, identity: Identity, who: str) -> UUID:
-    """Whom `who` names: by id, by what the caller's own issuer calls them, or by e-mail address."""
+    """Whom `who` names. Raises UserNotFound."""
+    found = await _named(session, identity, who)
+    if found is None:
+        raise UserNotFound
+    return found
+
+
+async def _named(session: AsyncSession, identity: Identity, who: str) -> UUID | None:
+    """The person of this id, whom the caller's own issuer calls so, or of this e-mail address."""
     id_ = _id(who)
     of_issuer = (col(User.issuer) == identity.issuer) & (col(User.subject) == who)
     named = or_(col(User.id) == id_, of_issuer, col(User.email) == who.lower())
     nearest = case((col(User.id) == id_, 0), (of_issuer, 1), else_=2)
-    found = await session.scalar(
+    return await session.scalar(
         select(col(User.id)).where(named, col(User.id) != SYSTEM).order_by(nearest).limit(1)
     )
-    if found is None:
-        raise UserNotFound
-    return found
 
 
 def _id(who: str) -> UUID | None:

@@ -178,3 +178,19 @@ async def test_metrics_are_read_from_indexes(db: Db, statement: TextClause) -> N
         plan = "\n".join(await session.scalars(text(f"EXPLAIN {statement.text}"), parameters))
     assert "Seq Scan" not in plan
     assert re.search(r"Index Cond: .*agent_id", plan)
+
+
+def test_leaving_an_agent_is_safe_to_repeat_and_tells_nothing(alice: Person, person: MakePerson) -> None:
+    bob, stranger = person(), person()
+    bob.say("Hello")
+    stranger.say("Hello")
+    path = f"{AGENTS}/{agent(alice)}/shares"
+    assert alice.http.put(f"{path}/{bob.name}", json={"right": "use"}).status_code == 200
+    answers = [bob.http.delete(f"{path}/{bob.name}") for _ in range(2)]
+    assert alice.http.get(path).json()["shares"] == []
+    nowhere = f"{AGENTS}/{uuid4()}/shares"
+    answers += [stranger.http.delete(f"{each}/{stranger.name}") for each in (path, nowhere)]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
+    for who in (bob.name, "everyone", "nobody-at-all"):
+        refused = [stranger.http.delete(f"{each}/{who}").status_code for each in (path, nowhere)]
+        assert refused == [404, 404]
