@@ -32,8 +32,9 @@ _COPY: Final = " (copy)"
 @router.post("/agents/bulk", status_code=HTTPStatus.CREATED)
 async def create_agents(caller: Caller, db: Database, offered: Offered, body: NewAgents) -> MadeAgents:
     """Make up to 100 agents, all of them or none; an error names the one that is wrong by its `index`."""
-    await offered.check_all([agent.config for agent in body.agents])
-    made = await service.create(db, caller, [agent.draft for agent in body.agents])
+    agents = [agent.within(offered.most_tokens) for agent in body.agents]
+    await offered.check_all([agent.config for agent in agents])
+    made = await service.create(db, caller, [agent.draft for agent in agents])
     return MadeAgents(agents=[AgentOut.of(Seen(agent)) for agent in made])
 
 

@@ -38,6 +38,11 @@ class Offer:
     request: Request
     caller: Identity
 
+    @property
+    def most_tokens(self) -> int:
+        """What an answer of the model may take."""
+        return cast("int", self.request.state.agent_tokens)
+
     async def tools(self) -> list[ToolOut]:
         """Raises ToolServerUnreachable."""
         state = self.request.state
@@ -88,9 +93,8 @@ class Offer:
         return [self._too_many(config) or _unknown(config, known) for config in configs]
 
     def _too_many(self, config: AgentConfig) -> TooManyTokens | None:
-        most: int = self.request.state.agent_tokens
-        too_many = config.max_tokens is not None and config.max_tokens > most
-        return TooManyTokens(most) if too_many else None
+        too_many = config.max_tokens is not None and config.max_tokens > self.most_tokens
+        return TooManyTokens(self.most_tokens) if too_many else None
 
 
 def _unknown(config: AgentConfig, known: Known | None) -> UnknownTools | None:

@@ -46,6 +46,7 @@ async def create_agent(
     caller: Caller, db: Database, offered: Offered, body: NewAgent, response: Response
 ) -> AgentOut:
     """Make an assistant of one's own. Turns take it by its `agent_id`."""
+    body = body.within(offered.most_tokens)
     await offered.check(body.config)
     [made] = await service.create(db, caller, [body.draft])
     return answer(Seen(made), response)
@@ -109,6 +110,7 @@ async def replace_agent(
     response: Response,
 ) -> AgentOut:
     """The same with all that is said of an agent: what is left out is as it is for a new one."""
+    body = body.within(offered.most_tokens)
     await offered.check(body.config)
     changed = await service.change(db, caller, agent_id, body.instead_of, expected=expected)
     return answer(Seen(changed), response)

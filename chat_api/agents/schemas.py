@@ -42,6 +42,8 @@ __all__ = [
 MOST_AT_ONCE: Final = 100
 """Agents in one request."""
 
+_TOKENS: Final = 2048
+
 Status: TypeAlias = Literal["active", "archived"]
 Name: TypeAlias = Annotated[Text, Field(min_length=1, max_length=255)]
 Description: TypeAlias = Annotated[Text, Field(max_length=2000)]
@@ -56,7 +58,7 @@ class NewAgent(AgentConfig):
         default=0.7, ge=0, le=2, allow_inf_nan=False, description="null: as the provider has it"
     )
     max_tokens: int | None = Field(
-        default=2048,
+        default=_TOKENS,
         ge=100,
         le=MOST_TOKENS,
         description="Tokens of one answer at most, up to AGENT_MAX_TOKENS; null: as the provider has it",
@@ -70,6 +72,12 @@ class NewAgent(AgentConfig):
     @property
     def draft(self) -> Draft:
         return Draft(self.name, self.config, self.description, self.metadata)
+
+    def within(self, most: int) -> Self:
+        """The same where an answer may take so many tokens: what was left out is no more than that."""
+        if "max_tokens" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"max_tokens": min(_TOKENS, most)})
 
     def instead_of(self, draft: Draft) -> Draft:
         """All of it in place of another; whether that is archived stays as it is."""
