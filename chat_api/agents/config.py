@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Annotated, Any, Final, TypeAlias, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,6 +34,7 @@ MOST_TOKENS: Final = 131_072
 
 _LARGEST_METADATA: Final = 16_384
 _DEEPEST_METADATA: Final = 10
+_LONG_FLOAT: Final = 1e16
 
 
 def _storable(text: str) -> str:
@@ -45,11 +48,24 @@ def _storable(text: str) -> str:
 def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
     if _depth(metadata) > _DEEPEST_METADATA:
         raise ValueError(f"it nests deeper than {_DEEPEST_METADATA}")
+    metadata = _as_kept(metadata)
     if len(json.dumps(metadata, ensure_ascii=False).encode("utf-8", "replace")) > _LARGEST_METADATA:
         raise ValueError(f"it is larger than {_LARGEST_METADATA} bytes")
     if keepable(metadata) != metadata:
         raise ValueError("NUL characters, lone surrogates and infinite numbers cannot be kept")
     return metadata
+
+
+def _as_kept(value: Any) -> Any:
+    """The same with its numbers as Postgres gives them back: what is 1e300 here has 301 digits there."""
+    if isinstance(value, dict):
+        return {name: _as_kept(part) for name, part in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_as_kept(part) for part in cast("list[Any]", value)]
+    if isinstance(value, float) and isfinite(value):
+        # There is no negative zero.
+        return int(Decimal(repr(value))) if abs(value) >= _LONG_FLOAT else value + 0.0
+    return value
 
 
 def _depth(value: dict[str, Any]) -> int:

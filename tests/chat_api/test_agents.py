@@ -79,6 +79,15 @@ def test_an_operator_says_how_long_answers_may_be(
     assert (turn.status_code, turn.json()["error"]["code"]) == (422, "too_many_tokens")
     with running_api(api_database, shared_model.url, agent_max_tokens=8192) as generous:
         assert agent(person(generous), max_tokens=8192)
+    with running_api(api_database, shared_model.url, agent_max_tokens=1000) as careful:
+        bob = person(careful)
+        plain = {"name": "A", "system_prompt": "B"}
+        made = [bob.http.post(AGENTS, json=plain).json()]
+        made.append(bob.http.put(f"{AGENTS}/{made[0]['agent_id']}", json={**plain, "name": "C"}).json())
+        made += bob.http.post(f"{AGENTS}/bulk", json={"agents": [plain]}).json()["agents"]
+        assert [each["max_tokens"] for each in made] == [1000] * 3
+        refused = bob.http.post(AGENTS, json={**plain, "max_tokens": 2048})
+        assert refused.json()["error"]["details"] == {"most": 1000}
 
 
 def test_an_agent_without_tools_is_offered_none(alice: Person, model: ModelServer) -> None:
@@ -184,6 +193,7 @@ def test_an_agent_of_somebody_else_is_not_there(
         {"metadata": []},
         {"metadata": {"x": "é" * 8192}},
         {"metadata": {"x": "\x00"}},
+        {"metadata": {"x": [1e308] * 60}},
         {"metadata": NESTED},
     ],
 )
@@ -191,6 +201,14 @@ def test_an_agent_that_makes_no_sense_is_refused(alice: Person, fields: dict[str
     body = {"name": "A", "system_prompt": "B", **fields}
     refused = alice.http.post(AGENTS, json=body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_request")
+
+
+def test_numbers_are_kept_as_they_come_back(alice: Person) -> None:
+    metadata: dict[str, Any] = {"x": [1e300] * 50, "y": [-0.0, 1e15, 2.5e16]}
+    path = f"{AGENTS}/{agent(alice, metadata=metadata)}"
+    kept = alice.http.get(f"{path}/export").json()["metadata"]
+    assert [[float(number) for number in kept[name]] for name in metadata] == list(metadata.values())
+    assert alice.http.patch(path, json={"metadata": metadata}).json()["version"] == 1
 
 
 def test_an_unknown_agent_is_not_found(alice: Person) -> None:
