@@ -133,7 +133,8 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
     identity = Identity(turn.issuer, turn.subject, {"zoneinfo": turn.timezone})
     return ToolUser(
         deputy=deps.delegation.deputy(identity),
-        rounds=chosen.provider.rounds or deps.rounds,
+        # What others have had called is not lost on one that may call less.
+        rounds=max(chosen.provider.rounds or deps.rounds, live.journal.usage()["requests"] + 1),
         record=live.journal.call,
     )
 

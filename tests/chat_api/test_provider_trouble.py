@@ -7,6 +7,7 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from tests.chat_api.conftest import MakePerson
+from tests.chat_api.deciding import agent, begin, decide, ended, until_asked
 from tests.chat_api.processes import free_port
 from tests.chat_api.raw_server import (
     RawAnswer,
@@ -17,7 +18,7 @@ from tests.chat_api.raw_server import (
     raw_server,
     reset,
 )
-from tests.chat_api.replica import Gate, running_api
+from tests.chat_api.replica import Gate, fresh_database, running_api
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
@@ -111,6 +112,26 @@ def assert_goes_on(alice: Person, model: ModelServer, conversation_id: str) -> N
 def test_a_provider_that_is_busy_for_a_moment_is_asked_again(alice: Person, model: ModelServer) -> None:
     model.answers(Response("busy", 503), say("Here I am."))
     assert alice.say("Hello")["response"] == "Here I am."
+
+
+def test_who_may_call_less_makes_the_calls_that_were_wanted_before(
+    postgres_url: str, template: str, model: ModelServer, person: MakePerson
+) -> None:
+    model.answers(call("calculator", expression="2+3"), call("add_todo", title="Milk"), say("Noted."))
+    with fresh_database(postgres_url, template) as database:
+        with running_api(database, model.url) as url:
+            alice = person(url)
+            run_id = begin(alice, agent(alice, approvals={"tools": ["add_todo"]}))
+            until_asked(alice, run_id)
+        with running_api(database, model.url, max_rounds=2) as url:
+            alice = person(url, alice.name)
+            decide(alice, run_id, step_id="2.1")
+            assert ended(alice, run_id).text == "Noted."
+            steps = alice.http.get(f"/api/v1/runs/{run_id}/steps").json()["steps"]
+    assert [(step["step_id"], step["status"]) for step in steps if step["name"] == "add_todo"] == [
+        ("2.1", "completed")
+    ]
+    assert "tools" not in model.requests[-1]
 
 
 def test_what_postgres_cannot_keep_is_left_out_of_an_answer(alice: Person, model: ModelServer) -> None:
