@@ -23,10 +23,18 @@ __all__ = ["export_all", "export_json", "export_markdown", "file_name", "head_of
 
 _AT_ONCE: Final = 50
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
-# The name of the agent is for people, who may read the document where there is no such agent.
+# The name of the agent is for people, who may read the document where there is no such agent. That of one
+# which its user may see no more is not told.
 _HEAD: Final = text(
     """
-    SELECT conversations.*, (SELECT name FROM agents WHERE agents.id = conversations.agent_id) AS agent_name
+    SELECT conversations.*, (
+        SELECT name FROM agents WHERE agents.id = conversations.agent_id AND (
+            agents.user_id = :user_id OR agents.everyone IS NOT NULL OR EXISTS (
+                SELECT FROM agent_shares
+                WHERE agent_shares.user_id = :user_id AND agent_shares.agent_id = agents.id
+            )
+        )
+    ) AS agent_name
     FROM conversations WHERE id = :id AND user_id = :user_id
     """
 )

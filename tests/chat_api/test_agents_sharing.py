@@ -217,6 +217,10 @@ def test_a_conversation_that_is_imported_keeps_an_agent_that_its_user_may_see(
         [kept] = bob.http.post(f"{talks}/import", json=exported).json()["imported"]
         return bob.http.get(f"{talks}/{kept['conversation_id']}").json()
 
-    assert imported()["agent_id"] == agent_id
+    def named() -> tuple[Any, bool]:
+        said = bob.http.get(f"{talks}/{talk}/export", params={"format": "markdown"}).text
+        return bob.http.get(f"{talks}/{talk}/export").json()["conversation"]["agent_name"], "Pirate" in said
+
+    assert (imported()["agent_id"], named()) == (agent_id, ("Pirate", True))
     alice.http.delete(f"{AGENTS}/{agent_id}/shares/{bob.name}")
-    assert imported()["agent_id"] is None
+    assert (imported()["agent_id"], named()) == (None, (None, False))
