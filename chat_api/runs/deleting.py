@@ -36,12 +36,16 @@ _MESSAGES: Final = text(
     RETURNING role, run_id, position
     """
 ).bindparams(bindparam("positions", type_=ARRAY(Integer)))
-# What is not the user's own was made of the first message, or by a model of the first four there were.
+# What is not the user's own was made of the user's first message, or by a model of the first four there were.
 _TITLE: Final = text(
     """
     UPDATE conversations SET title = NULL, title_source = NULL
     WHERE id = :conversation_id
-        AND (title_source = 'model' AND :first <= 8 OR title_source = 'message' AND :first <= 1)
+        AND (title_source = 'model' AND :first <= 8 OR title_source = 'message' AND (
+            SELECT deleted_at IS NOT NULL FROM messages
+            WHERE user_id = :user_id AND conversation_id = :conversation_id AND role = 'user'
+            ORDER BY position LIMIT 1
+        ))
     """
 )
 # The beginning and the end of a log stay, for who waits for it; all between is what was said and done.

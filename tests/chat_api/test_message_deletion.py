@@ -9,6 +9,7 @@ import pytest
 from tests.chat_api.branches import echo, said_to, talk, turn
 from tests.chat_api.replica import Gate, execute, in_thread
 from tests.chat_api.test_races import until_it_waits
+from tests.chat_api.transferring import imported
 from tests.model_server import ModelServer, call, calls, say, stream
 from tests.servers import Person
 
@@ -58,6 +59,21 @@ def test_a_turn_that_is_deleted_is_nowhere_any_more(
     again = alice.http.post(f"/api/{alice.name}/chat", json={"message": said}, headers=headers)
     assert again.json()["error"]["code"] == "idempotency_key_reused"
     assert delete(alice, conversation, asked["id"], "turn").json()["error"]["code"] == "message_not_found"
+
+
+def test_a_name_goes_with_the_first_message_of_the_user_wherever_it_is(
+    alice: Person, model: ModelServer
+) -> None:
+    said = [("assistant", "Welcome"), ("user", "Xylophones"), ("assistant", "Yes."), ("user", "Thanks")]
+    one = imported(alice, {"messages": [{"role": role, "content": content} for role, content in said]})
+    id_ = one["conversation_id"]
+    path = f"/api/v1/conversations/{id_}"
+    greeting, asked, _, thanks = alice.messages(id_)
+    for message in (greeting, thanks):
+        assert delete(alice, id_, message["id"]).status_code == 200
+        assert alice.http.get(path).json()["title"] == "Xylophones"
+    assert delete(alice, id_, asked["id"]).status_code == 200
+    assert alice.http.get(path).json()["title"] is None
 
 
 def test_models_are_not_told_of_what_is_deleted(alice: Person, model: ModelServer) -> None:
