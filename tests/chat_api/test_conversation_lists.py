@@ -30,6 +30,12 @@ def test_a_list_is_in_its_order_whatever_its_pages(alice: Person, column: str, s
         assert all(found)
 
 
+def test_titles_may_look_like_times(alice: Person) -> None:
+    made_ids = [made(alice, title=title)["conversation_id"] for title in ("2", "2024-01-01T00:00:00Z", "1")]
+    found = list(pages(alice, sort="title", limit=1))
+    assert found == [[made_ids[number]] for number in (2, 0, 1)]
+
+
 def test_dates_and_a_total_narrow_the_list(alice: Person) -> None:
     first, second, third = (made(alice) for _ in range(3))
     between = {"since": second["updated_at"], "until": third["updated_at"]}
