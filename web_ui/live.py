@@ -47,7 +47,8 @@ class _View:
             self._calls: Final = st.container()
             self._slots: Final[dict[str, Any]] = {}
             self._text: Final = st.empty()
-            self._questions: Final = st.empty()
+            self._questions: Final = st.container()
+            self._asked: Final[dict[tuple[str, int], Any]] = {}
             foot = st.container(horizontal=True, vertical_alignment="center")
             foot.button("Stop", key="stop", icon=":material/stop_circle:", on_click=_stop, args=(turn,))
             self._clock: Final = foot.empty()
@@ -63,10 +64,20 @@ class _View:
         if state.text != self._shown.text:
             self._text.markdown(safe(state.text))
         if state.questions != self._shown.questions:
-            with self._questions.container():
-                for question in state.questions.values():
-                    show_question(self._turn, question)
+            self._show_questions(state)
         self._shown = state
+
+    def _show_questions(self, state: State) -> None:
+        """Each is drawn once, as its fields may be there once in a run of the page."""
+        asked = {(each.step_id, each.seq): each for each in state.questions.values()}
+        for key, question in asked.items():
+            if key not in self._asked:
+                slot = self._asked[key] = self._questions.empty()
+                with slot.container():
+                    show_question(self._turn, question)
+        before = {(each.step_id, each.seq) for each in self._shown.questions.values()}
+        for key in before - asked.keys():
+            self._asked[key].empty()
 
     def tick(self) -> None:
         """Tell that it goes on; also, Streamlit looks here whether something was clicked."""
