@@ -23,16 +23,19 @@ _FORGOTTEN_AFTER: Final = 60 * 24 * 3600
 
 
 class Keeping:
-    """A folder of logins. The key of each is made of its id, which is kept in the browser alone."""
+    """A folder of logins at one API. The key of each is made of its id, which the browser alone keeps."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, api: str) -> None:
         self._folder: Final = folder
+        self._api: Final = api.encode()
+        # A login that is read for another API would be sent there.
+        self._bound: Final = _PURPOSE + b" " + self._api
 
     def save(self, session_id: str, login: Mapping[str, Any]) -> None:
         """Keep `login`, whole or not at all."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + _cipher(session_id).encrypt(nonce, json.dumps(login).encode(), _PURPOSE)
+        sealed = nonce + _cipher(session_id).encrypt(nonce, json.dumps(login).encode(), self._bound)
         fresh = self._folder / f"{secrets.token_hex(8)}.new"
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(file, "wb") as writing:
@@ -44,7 +47,7 @@ class Keeping:
     def load(self, session_id: str) -> dict[str, Any] | None:
         try:
             sealed = self._path(session_id).read_bytes()
-            opened = _cipher(session_id).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE)
+            opened = _cipher(session_id).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound)
         except (OSError, InvalidTag, ValueError):
             return None
         return json.loads(opened)
@@ -62,7 +65,7 @@ class Keeping:
                         path.unlink()
 
     def _path(self, session_id: str) -> Path:
-        return self._folder / sha256(session_id.encode()).hexdigest()
+        return self._folder / sha256(session_id.encode() + b" " + self._api).hexdigest()
 
 
 def _cipher(session_id: str) -> AESGCM:

@@ -70,7 +70,7 @@ class Logins:
 
     def __init__(self, http: httpx2.Client, folder: Path, local: Callable[[], Tokens] | None) -> None:
         self._http: Final = http
-        self._keeping: Final = Keeping(folder)
+        self._keeping: Final = Keeping(folder, str(http.base_url))
         self._local: Final = local
         self._open: Final = dict[str, Login]()
         self._finding: Final = threading.Lock()

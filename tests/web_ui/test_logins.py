@@ -51,6 +51,14 @@ def test_a_login_outlives_the_process_that_it_was_made_in(api: str, tmp_path: Pa
         assert http.get("/").status_code == 303
 
 
+def test_a_login_is_for_the_api_that_gave_it_alone(api: str, tmp_path: Path) -> None:
+    with open_http(api) as http, open_http("http://127.0.0.1:9") as another:
+        session_id, _ = Logins(http, tmp_path, None).sign_in(EMAIL, PASSWORD, "")
+        assert Logins(another, tmp_path, None).find(session_id) is None
+        # The control: where it was given it is known.
+        assert Logins(http, tmp_path, None).find(session_id) is not None
+
+
 def test_tabs_that_refresh_at_once_use_one_refresh_token(api: str, tmp_path: Path) -> None:
     with open_http(api) as http:
         logins = Logins(http, tmp_path, None)
@@ -84,6 +92,13 @@ def test_nobody_becomes_the_local_user_by_writing_where_they_come_from(web: str,
         assert "local user" not in http.get("/signin", headers={header: here}).text
         # The control: the same without it.
         assert http.post("/local").status_code == 303
+
+
+def test_nothing_can_be_uploaded(web: str) -> None:
+    with browser_at(web) as http:
+        path, files = f"/_stcore/upload_file/{'0' * 36}/1", {"file": b"x"}
+        assert http.put(path, files=files).status_code == 404
+        assert http.options(path).status_code == 404
 
 
 def test_other_sites_and_other_names_get_nothing_done(web: str) -> None:
