@@ -22,6 +22,8 @@ from web_ui.serving import Serving
 __all__ = ["Guard"]
 
 _OWN_PATHS: Final = frozenset({"/signin", "/register", "/local", "/signout", "/signin.css", "/favicon.png"})
+# Nothing of the page takes a file, and strangers could fill the memory with them.
+_UPLOADS: Final = "/_stcore/upload_file"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _HEADERS: Final = {
     "Referrer-Policy": "same-origin",
@@ -77,6 +79,8 @@ class Guard:
         serving = self._current()
         if serving.own_hosts and _hostname(connection.headers.get("host", "")) not in serving.own_hosts:
             return PlainTextResponse("This server is not known by that name.", 421)
+        if connection.scope["path"].startswith(_UPLOADS):
+            return PlainTextResponse("Nothing can be uploaded here.", 404)
         changes = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE
         if changes and not _is_ours(connection.headers):
             return PlainTextResponse("That came from another site.", 403)
