@@ -16,6 +16,8 @@ __all__ = ["Leaf", "Links", "links_of", "path_to"]
 
 Leaf: TypeAlias = UUID | Literal["newest"]
 
+_MOST_SIBLINGS: Final = 200
+
 _IDS: Final = bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
 _MINE: Final = "user_id = :user_id AND conversation_id = :conversation_id"
 _ABOVE: Final = f"""
@@ -42,13 +44,15 @@ _LINKS: Final = text(
     SELECT below.id, parent.id AS parent_id, parent.deleted_at IS NOT NULL AS is_orphan,
         CASE WHEN :branched THEN ARRAY(
             SELECT beside.id FROM (
-                SELECT id, position FROM messages
+                (SELECT id, position FROM messages
                 WHERE conversation_id = :conversation_id AND parent_position = below.parent_position
                     AND deleted_at IS NULL
+                ORDER BY position LIMIT {_MOST_SIBLINGS})
                 UNION ALL
-                SELECT id, position FROM messages
+                (SELECT id, position FROM messages
                 WHERE below.parent_position IS NULL AND conversation_id = :conversation_id
                     AND parent_position IS NULL AND deleted_at IS NULL
+                ORDER BY position LIMIT {_MOST_SIBLINGS})
             ) AS beside ORDER BY beside.position
         ) ELSE ARRAY[below.id] END AS siblings
     FROM messages AS below LEFT JOIN LATERAL ({_ABOVE.format("below")}) AS parent ON true

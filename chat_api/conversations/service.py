@@ -2,8 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import Integer
 from sqlmodel import col
 
 from chat_api.conversations.branches import Leaf, Links, links_of, path_to
@@ -57,7 +59,9 @@ async def list_messages(
     async with db() as session:
         conversation = await get_owned(session, user_id, conversation_id)
         if leaf is not None and (conversation.branched or leaf != "newest"):
-            page = page.where(position.in_(await path_to(session, conversation, leaf)))
+            # As one parameter, for there are at most 65,535.
+            path = literal(await path_to(session, conversation, leaf), ARRAY(Integer))
+            page = page.where(position == any_(path))
         found = list(await session.scalars(page))
         links = await links_of(session, conversation, [message.id for message in found])
     more = found[limit - 1].position if len(found) > limit else None

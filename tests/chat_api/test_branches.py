@@ -14,9 +14,9 @@ from typing_extensions import override
 from tests.chat_api.branches import echo, said_to, talk, turn
 from tests.chat_api.branching_machine import Branching
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import execute
+from tests.chat_api.replica import Gate, execute, in_thread
 from tests.chat_api.sockets import talking
-from tests.model_server import ModelServer
+from tests.model_server import ModelServer, say
 from tests.servers import Person
 
 
@@ -125,6 +125,19 @@ def test_a_turn_follows_only_what_is_there(
     assert (len(alice.messages(conversation)), len(model.requests)) == (2, asked)
 
 
+def test_a_turn_that_is_refused_interrupts_none(alice: Person, model: ModelServer) -> None:
+    gate = Gate()
+    model.answers(say("Hi."), gate.before(say("Still here.")))
+    conversation = alice.say("Hello")["conversation_id"]
+    with in_thread(lambda: alice.say("Go on", conversation)) as going:
+        gate.wait()
+        body = {"message": "No", "conversation_id": conversation, "parent_id": str(uuid4())}
+        refused = alice.http.post(f"/api/{alice.name}/chat", json={**body, "if_busy": "interrupt"})
+        gate.open()
+    assert refused.json()["error"]["code"] == "message_not_found"
+    assert going.result()["response"] == "Still here."
+
+
 def test_a_parent_goes_with_its_conversation(alice: Person) -> None:
     body = {"message": "One", "parent_id": str(uuid4())}
     assert alice.http.post(f"/api/{alice.name}/chat", json=body).status_code == 422
@@ -175,3 +188,51 @@ def test_a_turn_over_the_websocket_follows_any_message(alice: Person, model: Mod
     assert said_to(model) == ["One", "To One.", "2"]
     assert frames[0]["user_message_id"] == alice.messages(conversation)[4]["id"]
     assert refused["code"] == "invalid_request"
+
+
+def test_a_long_way_through_the_branches_can_be_read(
+    alice: Person, model: ModelServer, api_database: str
+) -> None:
+    conversation = talk(alice, model, "One")
+    # More than a statement has parameters.
+    execute(
+        api_database,
+        """
+        INSERT INTO messages (id, user_id, conversation_id, position, parent_position, role, content,
+            tool_calls, status, created_at)
+        SELECT gen_random_uuid(), user_id, conversation_id, place, place - 1, 'user', '', '[]', 'completed',
+            now()
+        FROM messages, generate_series(2, 66000) AS place WHERE conversation_id = %s AND position = 0
+        """,
+        conversation,
+    )
+    page = f"/api/v1/conversations/{conversation}/messages"
+    [newest] = alice.http.get(page, params={"limit": 1, "order": "desc"}).json()["messages"]
+    response = alice.http.get(page, params={"leaf": newest["id"], "limit": 2})
+    assert [message["content"] for message in response.json()["messages"]] == ["One", "To One."]
+
+
+def test_of_many_siblings_the_oldest_are_named(alice: Person, model: ModelServer, api_database: str) -> None:
+    conversation = talk(alice, model, "One")
+    [asked, answer] = alice.messages(conversation)
+    for parent in (None, 0):
+        execute(
+            api_database,
+            """
+            INSERT INTO messages (id, user_id, conversation_id, position, parent_position, role, content,
+                tool_calls, status, created_at)
+            SELECT gen_random_uuid(), user_id, conversation_id, place, %s::int, 'assistant', '', '[]',
+                'completed', now()
+            FROM messages, generate_series(%s::int, %s::int) AS place
+            WHERE conversation_id = %s AND position = 0
+            """,
+            parent,
+            *((2, 300) if parent is None else (301, 600)),
+            conversation,
+        )
+    execute(api_database, "UPDATE conversations SET branched = true WHERE id = %s", conversation)
+    shown = alice.http.get(f"/api/v1/conversations/{conversation}/messages", params={"limit": 500}).json()
+    ids = [message["id"] for message in shown["messages"]]
+    assert ids[:2] == [asked["id"], answer["id"]]
+    assert shown["messages"][5]["siblings"] == [ids[0], *ids[2:201]]
+    assert shown["messages"][400]["siblings"] == [ids[1], *ids[301:500]]
