@@ -14,6 +14,7 @@ from chat_api.providers.tool_calls import UNUSABLE, usable_arguments
 __all__ = ["Listing"]
 
 _LONGEST_NOTED: Final = 15_000
+_MOST_CALLS: Final = 1000
 
 
 class _Function(BaseModel):
@@ -46,6 +47,8 @@ class Listing:
         told = {name: fields[name] for name in ("title", "metadata") if fields.get(name) is not None}
         self._found = Imported(checked(Head, told, "the document"))
         self._open: dict[str, Call] = {}
+        self._said: list[str] = []
+        self._length = 0
         self._system: list[str] = []
         self._left_out: dict[str, int] = {}
 
@@ -68,6 +71,7 @@ class Listing:
                 self._answer(said, message.tool_calls or [], where)
 
     def _say(self, role: Literal["user", "assistant"], said: str) -> Kept:
+        self._close()
         messages, parents = self._found.messages, self._found.parents
         message = Kept(id=str(len(messages)), role=role, content=said)
         parents.append(len(messages) - 1 if messages else None)
@@ -76,15 +80,25 @@ class Listing:
 
     def _answer(self, said: str, calls: Sequence[_FunctionCall], where: str) -> None:
         messages = self._found.messages
-        if messages and messages[-1].role == "assistant":
-            answer = messages[-1]
-            answer.content = "\n\n".join(text for text in (answer.content, said) if text)
-        else:
-            answer = self._say("assistant", said)
+        is_more = bool(messages) and messages[-1].role == "assistant"
+        answer = messages[-1] if is_more else self._say("assistant", "")
+        if said:
+            self._length += len(said) + 2 * bool(self._said)
+            self._said.append(said)
+        if self._length > LONGEST_CONTENT:
+            raise Unfit(f"{where}: what the assistant says at once is over {LONGEST_CONTENT:,} characters.")
+        if len(answer.tool_calls) + len(calls) > _MOST_CALLS:
+            raise Unfit(f"{where}: the assistant calls over {_MOST_CALLS:,} tools at once.")
         for each in calls:
             call = Call(tool=each.function.name, args=_arguments(each.function.arguments, where))
             self._open[each.id] = call
             answer.tool_calls.append(call)
+
+    def _close(self) -> None:
+        """Put together what the assistant has said."""
+        if self._said:
+            self._found.messages[-1].content = "\n\n".join(self._said)
+        self._said, self._length = [], 0
 
     def _text(self, message: _OpenAi) -> str:
         if not isinstance(message.content, list):
@@ -96,6 +110,7 @@ class Listing:
 
     def end(self) -> Imported:
         """Name it, and say what has no place among messages."""
+        self._close()
         head = self._found.head
         said = (message.content for message in self._found.messages if message.role == "user")
         title = title_of(next(said, "")) or None
