@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import Integer
 
 from chat_api.conversations.branches import path_to
+from chat_api.conversations.crowding import room_in
 from chat_api.conversations.service import get_owned
 from kit.ids import new_id
 from kit.postgres import Db
@@ -51,7 +52,7 @@ async def fork(
     The copies have no run and no feedback. Raises ConversationNotFound, MessageNotFound.
     """
     new = new_id()
-    async with db.begin() as session:
+    async with room_in(db), db.begin() as session:
         conversation = await get_owned(session, user_id, conversation_id)
         path = sorted(await path_to(session, conversation, message_id or "newest"))
         places = _places(path)

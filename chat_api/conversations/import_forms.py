@@ -1,6 +1,7 @@
 """What can be imported: what was exported, and lists of messages as OpenAI's API has them."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -31,6 +32,7 @@ FORMAT: Final = "turnlog-conversation"
 VERSION: Final = 1
 
 LONGEST_CONTENT: Final = 1_000_000
+_MOST_BESIDE: Final = 200
 
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -143,6 +145,7 @@ class Restoring:
         if (head.title is None) is not (head.title_source is None):
             head.title_source = None if head.title is None else "user"
         self._numbers: dict[str, int] = {}
+        self._following = Counter[int | None]()
 
     def add(self, given: Any, where: str) -> None:
         """Raises Unfit."""
@@ -153,6 +156,9 @@ class Restoring:
         parent = None if message.parent_id is None else self._numbers[message.parent_id]
         if message.role == "assistant" and parent is not None and messages[parent].role != "user":
             raise Unfit(f"{where}: an answer follows a message of the user.")
+        self._following[parent] += 1
+        if self._following[parent] > _MOST_BESIDE:
+            raise Unfit(f"{where}: over {_MOST_BESIDE} messages follow the same.")
         self._numbers[message.id] = len(messages)
         messages.append(message)
         self._found.parents.append(parent)

@@ -14,7 +14,7 @@ _SHORT: Final = 16 * 1024
 _LONGEST: Final = 4 * 1024 * 1024
 """Characters of one message at most."""
 
-_A_WHILE: Final = 256 * 1024
+_A_WHILE: Final = 64 * 1024
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
@@ -35,14 +35,12 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_no_number)
 
 def lines_of(text: str) -> Iterator[str]:
     """The lines that say something."""
-    at = 0
+    at = _skip(text, 0)
     while at < len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
-        line = text[at:end]
-        if line.strip():
-            yield line
-        at = end + 1
+        yield text[at:end]
+        at = _skip(text, end)
 
 
 async def members_of(text: str) -> AsyncGenerator[tuple[str | None, Any]]:
@@ -69,6 +67,9 @@ async def members_of(text: str) -> AsyncGenerator[tuple[str | None, Any]]:
             value, at = _value(text, at)
             yield str(name), value
         at = _next(text, at, "}")
+        if at - paused > _A_WHILE:
+            paused = at
+            await asyncio.sleep(0)
     if _after(text, at, "}") != len(text):
         raise Malformed
 

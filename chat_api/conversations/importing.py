@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chat_api.auth.service import meet
+from chat_api.conversations.crowding import room_in
 from chat_api.conversations.feedback import KEPT_RATINGS
 from chat_api.conversations.import_forms import Imported, Kept, Restoring, Unfit
 from chat_api.conversations.import_reading import Malformed, lines_of, members_of
@@ -23,8 +24,15 @@ from kit.tokens import Identity
 __all__ = ["NothingImported", "Report", "import_all"]
 
 _MOST_MESSAGES: Final = 100_000
+_MOST_CONVERSATIONS: Final = 10_000
+_MOST_ERRORS: Final = 100
 _A_WHILE: Final = 100
 """Messages that are made sense of, or sent to the database, before others have their turn."""
+
+_NOT_READ: Final = (
+    "This line and those after it were not read: an import has at most "
+    f"{_MOST_CONVERSATIONS:,} conversations, and ends after {_MOST_ERRORS} errors."
+)
 
 # An agent is only kept where the user may see it: what was exported may come from anywhere.
 _CONVERSATION: Final = text(
@@ -74,6 +82,10 @@ async def import_all(db: Db, identity: Identity, body: str, *, lines: bool) -> R
     """
     report = Report()
     for number, document in enumerate(lines_of(body) if lines else [body]):
+        if number == _MOST_CONVERSATIONS or len(report.errors) == _MOST_ERRORS:
+            report.errors.append({"index": number, "message": _NOT_READ})
+            break
+        await asyncio.sleep(0)
         try:
             found = await _read(document)
             report.imported.append({"index": number, **await _keep(db, identity, found)})
@@ -125,7 +137,7 @@ async def _keep(db: Db, identity: Identity, found: Imported) -> dict[str, Any]:
         "updated_at": max(created, head.updated_at or at),
     }
     whose = {"user_id": identity.owner, "conversation_id": id_}
-    async with db.begin() as session:
+    async with room_in(db), db.begin() as session:
         await meet(session, identity)
         kept = await session.scalar(_CONVERSATION, conversation)
         for begin in range(0, len(places), _A_WHILE):
@@ -153,6 +165,7 @@ def _places(found: Imported) -> tuple[list[_Place], int]:
     second of a pair of its own.
     """
     places: list[_Place] = []
+    taken: set[int] = set()
     next_position = 0
     for message, parent in zip(found.messages, found.parents, strict=True):
         follows = None if parent is None else places[parent].position
@@ -162,7 +175,8 @@ def _places(found: Imported) -> tuple[list[_Place], int]:
         else:
             position = next_position + is_answer
             next_position += 2
-        if not is_answer and parent is not None and follows is not None and follows % 2 == 0:
+        taken.add(position)
+        if not is_answer and follows is not None and follows % 2 == 0 and follows + 1 not in taken:
             # The message before it has no answer: it follows the place of one.
             follows += 1
         places.append(_Place(position, follows))

@@ -1,13 +1,18 @@
 """What can be imported, in which form and size; and what cannot is refused as a whole."""
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
+from chat_api.conversations import importing
+from chat_api.conversations.import_reading import members_of
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import running_api
-from tests.chat_api.transferring import PATH, export, imported, upload
+from tests.chat_api.replica import execute, running_api
+from tests.chat_api.transferring import LINES, PATH, export, imported, upload
 from tests.model_server import ModelServer
 from tests.servers import Person
 
@@ -115,3 +120,78 @@ def test_times_of_tomorrow_and_agents_of_others_are_not_believed(alice: Person, 
     assert conversation["agent_id"] is None
     assert max(conversation["created_at"], conversation["archived_at"]) < "2999"
     assert imported(alice, document)["notes"] == []
+
+
+def test_what_an_assistant_says_bit_by_bit_is_no_longer_than_what_it_says_at_once(alice: Person) -> None:
+    bits = [{"role": "assistant", "content": "x" * 49_998} for _ in range(20)]
+    kept = imported(alice, {"messages": bits})["conversation_id"]
+    [said] = alice.messages(kept)
+    assert len(said["content"]) == 999_998
+    [error] = upload(alice, {"messages": [*bits, bits[0]]}).json()["error"]["details"]["errors"]
+    assert error["message"].startswith("messages[20]: ")
+    calls = [{"id": "c", "function": {"name": "now", "arguments": "{}"}}] * 600
+    called = {"messages": [{"role": "assistant", "content": None, "tool_calls": calls}] * 2}
+    [error] = upload(alice, called).json()["error"]["details"]["errors"]
+    assert error["message"] == "messages[1]: the assistant calls over 1,000 tools at once."
+
+
+@pytest.mark.parametrize("parent", [None, "0"])
+def test_not_too_many_messages_follow_the_same(alice: Person, parent: str | None) -> None:
+    first: list[dict[str, Any]] = [] if parent is None else [ASKED | {"id": "0"}]
+    beside = [ASKED | {"id": f"b{number}", "parent_id": parent} for number in range(201)]
+    assert imported(alice, {**OWN, "messages": [*first, *beside[:200]]})["messages"] == 200 + len(first)
+    [error] = upload(alice, {**OWN, "messages": [*first, *beside]}).json()["error"]["details"]["errors"]
+    assert "over 200 messages follow the same" in error["message"]
+
+
+def test_an_import_ends_after_many_errors_or_conversations(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = '{"messages": []}\n'
+    report = upload(alice, good + "x\n" * 200_000, LINES).json()
+    assert ([one["index"] for one in report["imported"]], len(report["errors"])) == ([0], 101)
+    assert report["errors"][-1]["index"] == 101
+    assert "those after it were not read" in report["errors"][-1]["message"]
+    monkeypatch.setattr(importing, "_MOST_CONVERSATIONS", 3)
+    assert upload(alice, "\n" * 1_000_000 + good * 3, LINES).json()["errors"] == []
+    report = upload(alice, good * 5, LINES).json()
+    assert (len(report["imported"]), [one["index"] for one in report["errors"]]) == (3, [3])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "body", ['{"a":1' + ',"a":1' * 30_000 + "}", '{"messages":[1' + ",1" * 90_000 + "]}"]
+)
+async def test_others_have_their_turns_while_much_is_read(body: str) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    async for _ in members_of(body):
+        pass
+    counting.cancel()
+    assert turns
+
+
+def test_many_imports_and_copies_at_once_keep_nobody_waiting(alice: Person, api_database: str) -> None:
+    document = {"messages": [{"role": "user", "content": "Hi"}]}
+    id_ = imported(alice, document)["conversation_id"]
+    with psycopg.connect(api_database.replace("+psycopg", "")) as lock, ThreadPoolExecutor(12) as pool:
+        lock.execute("LOCK TABLE messages IN SHARE MODE")
+        taken = [pool.submit(upload, alice, document) for _ in range(6)]
+        taken += [pool.submit(alice.http.post, f"{PATH}/{id_}/fork", json={}) for _ in range(6)]
+        waiting = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock' AND datname = current_database()
+        """
+        while execute(api_database, waiting)[0][0] < 2:
+            pass
+        for _ in range(20):
+            assert alice.http.get(f"{PATH}/{id_}/messages", timeout=5).status_code == 200
+        lock.rollback()
+        assert {response.result().status_code for response in taken} <= {200, 201}

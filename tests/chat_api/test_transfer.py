@@ -88,15 +88,15 @@ CALLED = st.fixed_dictionaries(
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """A tree: each message of a user follows an answer or nothing, each answer a message of a user."""
+    """A tree: each message of a user follows any or nothing, each answer a message of a user."""
     messages: list[dict[str, Any]] = []
     for number in range(draw(st.integers(0, 9))):
         asked = [each["id"] for each in messages if each["role"] == "user"]
-        answered = [each["id"] for each in messages if each["role"] == "assistant"]
+        said = [each["id"] for each in messages]
         is_answer = bool(asked) and draw(st.booleans())
         message = {
             "id": str(number),
-            "parent_id": draw(st.sampled_from(asked if is_answer else [None, *answered])),
+            "parent_id": draw(st.sampled_from(asked if is_answer else [None, *said])),
             "role": "assistant" if is_answer else "user",
             "content": draw(TEXT),
             "created_at": "2026-01-02T03:04:05.000006+00:00",
