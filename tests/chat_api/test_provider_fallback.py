@@ -150,7 +150,8 @@ def test_what_the_request_was_wrong_with_is_held_against_no_provider(
     admin: Person, both: tuple[Place, Place], reply: bytes
 ) -> None:
     first, second = both
-    first.script, script = lambda _: sse(reply, b"data: [DONE]\n\n"), first.script
+    script = first.script
+    first.script = lambda _: sse(reply, b"data: [DONE]\n\n")
     response = admin.http.post(f"/api/{admin.name}/chat", json={"message": "Hello", "provider": "first"})
     if b"length" in reply:
         assert (response.status_code, response.json()["error"]["code"]) == (502, "provider_failed")
