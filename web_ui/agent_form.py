@@ -30,18 +30,20 @@ _ANY: Final = (None, None)
 
 @st.dialog("New agent", width="medium")
 def new_agent(api: Api) -> None:
-    body = _form(api, _FRESH, "Create")
-    if body is not None:
-        _keep(lambda: api.post(_PATH, body), "There is a new agent.")
+    changes = _form(api, _FRESH, "Create")
+    if changes is not None:
+        _keep(lambda: api.post(_PATH, {**_FRESH, **changes}), "There is a new agent.")
 
 
 @st.dialog("Change the agent", width="medium")
 def change_agent(api: Api, agent: Mapping[str, Any]) -> None:
     """A new version of it, unless somebody else has made one meanwhile."""
-    body = _form(api, agent, "Save")
-    if body is not None:
+    changes = _form(api, agent, "Save")
+    if changes == {}:
+        st.rerun()
+    if changes is not None:
         path, version = f"{_PATH}/{agent['agent_id']}", agent["version"]
-        _keep(lambda: api.patch(path, body, if_match=f'"{version}"'), "The agent is changed.")
+        _keep(lambda: api.patch(path, changes, if_match=f'"{version}"'), "The agent is changed.")
 
 
 def _keep(keeping: Any, words: str) -> None:
@@ -59,7 +61,10 @@ def _keep(keeping: Any, words: str) -> None:
 
 
 def _form(api: Api, agent: Mapping[str, Any], words: str) -> dict[str, Any] | None:
-    """What is to be kept, once it was sent and can be."""
+    """What was changed, once it was sent and can be kept.
+
+    What was left as it is shown is left as it is: the form has no way to show that nothing was chosen.
+    """
     try:
         models = api.get("/api/v1/models")["models"]
         tools: list[str] = [tool["name"] for tool in api.get("/api/v1/tools")["tools"]]
@@ -72,11 +77,12 @@ def _form(api: Api, agent: Mapping[str, Any], words: str) -> dict[str, Any] | No
             "System prompt", str(agent["system_prompt"]), max_chars=_LONGEST_PROMPT, height=160
         )
         provider, model = _model(models, (agent["provider"], agent["model_id"]))
-        temperature = st.slider("Temperature", 0.0, 2.0, _or(agent["temperature"], 0.7), 0.1)
-        length = int(_or(agent["max_tokens"], 2048))
-        longest = st.number_input("Max tokens", 100, max(_MOST_TOKENS, length), length, 100)
+        warmth, length = _or(agent["temperature"], 0.7), int(_or(agent["max_tokens"], 2048))
+        temperature = st.slider("Temperature", 0.0, 2.0, warmth, 0.1)
+        longest = st.number_input("Max tokens", min(100, length), max(_MOST_TOKENS, length), length, 100)
         offered = list(dict.fromkeys([*tools, *(agent["tools"] or [])]))
-        wanted = st.multiselect("Tools", offered, offered if agent["tools"] is None else agent["tools"])
+        chosen = offered if agent["tools"] is None else agent["tools"]
+        wanted = st.multiselect("Tools", offered, chosen)
         rules = agent["approvals"]
         asks = st.checkbox("Ask me before a tool changes something", rules["not_read_only"])
         if not st.form_submit_button(words, type="primary"):
@@ -84,16 +90,14 @@ def _form(api: Api, agent: Mapping[str, Any], words: str) -> dict[str, Any] | No
     if not name.strip() or not prompt.strip():
         st.error("An agent needs a name and a system prompt.")
         return None
-    return {
-        "name": name,
-        "system_prompt": prompt,
-        "provider": provider,
-        "model_id": model,
-        "temperature": temperature,
-        "max_tokens": longest,
-        "tools": None if wanted == offered else wanted,
-        "approvals": {"tools": rules["tools"], "not_read_only": asks},
-    }
+    before = {"name": agent["name"], "system_prompt": agent["system_prompt"], "temperature": warmth}
+    before |= {"max_tokens": length, "tools": chosen, "approvals": {"not_read_only": rules["not_read_only"]}}
+    now = {"name": name, "system_prompt": prompt, "temperature": temperature}
+    now |= {"max_tokens": longest, "tools": wanted, "approvals": {"not_read_only": asks}}
+    changes = {field: value for field, value in now.items() if value != before[field]}
+    if (provider, model) != (agent["provider"], agent["model_id"]):
+        changes |= {"provider": provider, "model_id": model}
+    return changes
 
 
 def _or(value: float | None, otherwise: float) -> float:
