@@ -92,22 +92,26 @@ def canary() -> Generator[Canary]:
 def test_nothing_that_was_said_runs_or_loads(
     visitor: Visitor, model: ModelServer, api: str, canary: Canary
 ) -> None:
-    hostile = "\n\n".join(CORPUS).replace("@", canary.url)
     name = CORPUS[0].replace("@", canary.url)
     with Person(api, "local").http as http:
         body = {"name": f"{name} <img src=x onerror=window.hacked=1>", "system_prompt": "Help."}
         assert http.post("/api/v1/agents", json=body).is_success
-        model.answers(call("add_todo", title=name), say(hostile))
-        said = http.post("/api/local/chat", json={"message": hostile}).json()["data"]
-        path = f"/api/v1/conversations/{said['conversation_id']}"
+        # A message for each: an open fence in one would make text of all that is after it.
+        here: dict[str, str] = {}
+        for entry in (each.replace("@", canary.url) for each in CORPUS):
+            model.answers(*([] if here else [call("add_todo", title=name)]), say(entry))
+            said = http.post("/api/local/chat", json={"message": entry, **here}).json()["data"]
+            here = {"conversation_id": said["conversation_id"]}
+        path = f"/api/v1/conversations/{here['conversation_id']}"
         assert http.patch(path, json={"title": f"{name} {CORPUS[2].replace('@', canary.url)}"}).is_success
     visitor.comes_in()
-    visitor.page.goto(f"{visitor.web}/?c={said['conversation_id']}")
-    expect(visitor.answer).to_contain_text("add_todo")
-    visitor.answer.get_by_text("add_todo").click()
-    expect(visitor.answer.get_by_text("Result")).to_be_visible()
-    # The last of the corpus is there; what comes before it has been laid out.
-    expect(visitor.answer.get_by_text("cell")).to_be_visible()
+    visitor.page.goto(f"{visitor.web}/?c={here['conversation_id']}")
+    answers = visitor.page.get_by_label("Chat message from assistant")
+    expect(answers).to_have_count(len(CORPUS))
+    answers.first.get_by_text("add_todo").click()
+    expect(answers.first.get_by_text("Result")).to_be_visible()
+    # Markdown is Markdown: a picture in a table is a link in a cell of one.
+    expect(visitor.page.get_by_role("cell").get_by_role("link", name="cell")).to_have_count(2)
     visitor.page.get_by_label("Agent").first.click()
     expect(visitor.page.get_by_role("option").first).to_be_visible()
     assert visitor.page.evaluate("window.hacked") is None
