@@ -101,8 +101,12 @@ def test_a_tab_that_opens_a_conversation_goes_on_with_its_agent(
     page.query_params["c"] = said["conversation_id"]
     page.run()
     assert page.selectbox(key="agent").value == agent_id
+
     # The list is short, or was not told: the choice stands.
-    monkeypatch.setattr("web_ui.choosing.remembered", lambda *_, **__: [])
+    def forgotten(*_: object, **__: object) -> list[dict[str, Any]]:
+        return []
+
+    monkeypatch.setattr("web_ui.choosing.remembered", forgotten)
     page.run()
     assert agent_id in page.selectbox(key="agent").options
     page.chat_input[0].set_value("Again").run()
