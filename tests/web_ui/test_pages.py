@@ -1,6 +1,5 @@
 """The logic of the page without a browser, before the real API."""
 
-import sys
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -44,12 +43,6 @@ def page(api: str, tmp_path: Path, model: ModelServer) -> Generator[AppTest]:
         serve_with(Serving(http, logins))
         _, login = logins.continue_as_local()
         yield page_of(login)
-
-
-@pytest.fixture(autouse=True)
-def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest puts its script in the place of the main module, which multiprocessing would start by then."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 def page_of(login: Login | None) -> AppTest:
