@@ -45,11 +45,13 @@ def show_agents(api: Api, *, anew: bool) -> None:
     )
     agents = {each["agent_id"]: each for each in listed if each["right"] != "read"}
     names = {DEFAULT_AGENT: "Default assistant"} | {id_: each["name"] for id_, each in agents.items()}
-    asked: str = st.session_state.pop("next_agent", None) or st.session_state.get("agent") or DEFAULT_AGENT
+    asked: str = st.session_state.pop("next_agent", None) or _agent_before()
     st.session_state.agent = asked
     # Another one would answer under other rules.
     names.setdefault(asked, next((each["name"] for each in listed if each["agent_id"] == asked), asked))
     agent_id = st.selectbox("Agent", list(names), key="agent", format_func=lambda id_: names[id_])
+    # Streamlit forgets a field that is not on the page, as on every page but the chat.
+    st.session_state.agent_before = agent_id
     with st.container(horizontal=True):
         # A dialog runs by itself, which would end the following of a turn.
         if st.button("New agent", key="new-agent", type="tertiary", icon=":material/add:", disabled=not anew):
@@ -63,6 +65,11 @@ def show_agents(api: Api, *, anew: bool) -> None:
             and agent is not None
         ):
             change_agent(api, agent)
+
+
+def _agent_before() -> str:
+    kept = st.session_state
+    return kept.get("agent") or kept.get("agent_before") or DEFAULT_AGENT
 
 
 def show_model(api: Api) -> None:

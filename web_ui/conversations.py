@@ -12,7 +12,7 @@ import streamlit as st
 from web_ui.api import Api, ApiError
 from web_ui.history import messages_of
 from web_ui.markdown import inline
-from web_ui.place import conversation, go_to, leave, remembered, tell
+from web_ui.place import attempt, conversation, go_to, leave, remembered
 
 __all__ = ["show_conversations", "show_menu"]
 
@@ -142,27 +142,17 @@ def _button(words: str, icon: str, key: str, action: Any, args: tuple[Any, ...])
 def _rename(api: Api, found: Mapping[str, Any]) -> None:
     title = st.session_state[f"name-{found['conversation_id']}-{found['title']}"].strip()
     if title:
-        _try(lambda: api.patch(_path(found["conversation_id"]), {"title": title}), "It has a new name.")
+        attempt(lambda: api.patch(_path(found["conversation_id"]), {"title": title}), "It has a new name.")
 
 
 def _archive(api: Api, conversation_id: str, action: str) -> None:
     words = "It is in the archive." if action == "archive" else "It is out of the archive."
-    _try(lambda: api.post(f"{_path(conversation_id)}/{action}"), words)
+    attempt(lambda: api.post(f"{_path(conversation_id)}/{action}"), words)
 
 
 def _delete(api: Api, conversation_id: str) -> None:
-    if _try(lambda: api.delete(_path(conversation_id)), "The conversation is deleted."):
+    if attempt(lambda: api.delete(_path(conversation_id)), "The conversation is deleted."):
         leave()
-
-
-def _try(action: Any, words: str) -> bool:
-    try:
-        action()
-    except ApiError as error:
-        tell(str(error))
-        return False
-    tell(words)
-    return True
 
 
 def _path(conversation_id: str) -> str:

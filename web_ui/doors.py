@@ -12,6 +12,7 @@ from starlette.routing import Route
 from web_ui import forms
 from web_ui.api import ApiError
 from web_ui.logins import COOKIE, Login
+from web_ui.pages import PATHS
 from web_ui.peer import is_same_person
 from web_ui.serving import serving
 
@@ -120,9 +121,9 @@ def _signin(
 
 
 def _back(request: Request) -> str:
-    """Where to go on: a conversation of this page, and nothing else."""
+    """Where to go on: a conversation or a page of ours, and nothing else."""
     wanted = request.query_params.get("to", "")
-    return wanted if wanted.startswith("/?") else "/"
+    return wanted if wanted.startswith("/?") or wanted in PATHS else "/"
 
 
 def _may_be_local(request: Request) -> bool:

@@ -90,8 +90,8 @@ class Guard:
             return HTMLResponse(_AGAIN)
         if serving.logins.find(connection.cookies.get(COOKIE)) is None:
             query = connection.scope["query_string"].decode("latin-1")
-            place = f"{connection.scope['path']}?{query}"
-            back = f"?to={quote(place, safe='')}" if query else ""
+            place = connection.scope["path"] + (f"?{query}" if query else "")
+            back = f"?to={quote(place, safe='')}" if place != "/" else ""
             return RedirectResponse(f"/signin{back}", 303)
         return None
 

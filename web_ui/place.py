@@ -7,17 +7,34 @@ import streamlit as st
 
 from web_ui.api import ApiError, NotSignedIn
 
-__all__ = ["DEFAULT_AGENT", "conversation", "enter", "go_to", "leave", "remembered", "tell"]
+__all__ = [
+    "DEFAULT_AGENT",
+    "attempt",
+    "conversation",
+    "conversation_before",
+    "enter",
+    "go_to",
+    "leave",
+    "remembered",
+    "tell",
+]
 
 DEFAULT_AGENT: Final = "default"
 _PLACE: Final = "c"
-_OF_A_CONVERSATION: Final = ("turn", "history", "shown", "leaf", "agent_of")
+_OF_A_CONVERSATION: Final = ("turn", "history", "shown", "leaf", "agent_of", "last_conversation")
 T = TypeVar("T")
 
 
 def conversation() -> str | None:
     """The id that is in the address; whether there is such a conversation, the API says."""
     return st.query_params.get(_PLACE)
+
+
+def conversation_before() -> str | None:
+    """The one that was open in this tab last; other pages have none in their address."""
+    here = conversation() or st.session_state.get("last_conversation")
+    st.session_state.last_conversation = here
+    return here
 
 
 def enter(conversation_id: str) -> None:
@@ -45,6 +62,17 @@ def leave() -> None:
 def tell(words: str) -> None:
     """Say something to the person once the page is drawn anew."""
     st.session_state.notice = words
+
+
+def attempt(action: Callable[[], object], words: str) -> bool:
+    """Do what was clicked, and say `words` once the page is drawn anew, or why it was not done."""
+    try:
+        action()
+    except ApiError as error:
+        tell(str(error))
+        return False
+    tell(words)
+    return True
 
 
 def remembered(name: str, ask: Callable[[], T], otherwise: T, *, anew: bool) -> T:

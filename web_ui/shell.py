@@ -1,4 +1,4 @@
-"""The page around the chat."""
+"""What a tab shows: the sign-in that is missing, or the page that its address names."""
 
 import streamlit as st
 
@@ -8,6 +8,7 @@ from web_ui.choosing import choose_agent
 from web_ui.conversations import show_menu
 from web_ui.logins import Login
 from web_ui.markdown import safe
+from web_ui.pages import go_through
 from web_ui.place import leave
 from web_ui.serving import serving
 from web_ui.sidebar import show_sidebar
@@ -25,17 +26,17 @@ def show_page(login: Login | None) -> None:
     if st.session_state.get("who", who) != who:
         st.session_state.clear()
     st.session_state.who = who
+    notice = st.session_state.pop("notice", None)
+    if notice:
+        st.toast(notice, icon=":material/info:")
     try:
-        _show(Api(serving().http, login.bearer), login)
+        go_through(_show_chat, Api(serving().http, login.bearer), login)
     except NotSignedIn:
         leave()
         _say_signed_out()
 
 
-def _show(api: Api, login: Login) -> None:
-    notice = st.session_state.pop("notice", None)
-    if notice:
-        st.toast(notice, icon=":material/info:")
+def _show_chat(api: Api, login: Login) -> None:
     try:
         choose_agent(api)
     except NotSignedIn:
@@ -47,7 +48,7 @@ def _show(api: Api, login: Login) -> None:
     # First what was said just now, so that nothing delays its turn; then what is beside it.
     chat = Chat(api, login.user["user_id"])
     chat.take_prompt()
-    show_sidebar(api, login, anew=not chat.is_live)
+    show_sidebar(api, anew=not chat.is_live)
     with st.container():
         show_menu(api, anew=not chat.is_live)
     chat.show()

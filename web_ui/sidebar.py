@@ -1,25 +1,19 @@
-"""Beside the chat: a new one, who answers, the ones before, and who is signed in."""
+"""Beside the chat: a new one, who answers, and the ones before."""
 
 import streamlit as st
 
 from web_ui.api import Api
 from web_ui.choosing import show_agents, show_model
 from web_ui.conversations import show_conversations
-from web_ui.logins import Login
-from web_ui.markdown import inline
 from web_ui.place import leave
 
 __all__ = ["show_sidebar"]
 
 
-def show_sidebar(api: Api, login: Login, *, anew: bool) -> None:
+def show_sidebar(api: Api, *, anew: bool) -> None:
     """`anew`: ask the API, in place of showing what it told before. Raises NotSignedIn."""
     with st.sidebar:
         st.button("New chat", key="new", icon=":material/edit_square:", width="stretch", on_click=leave)
         show_agents(api, anew=anew)
         show_model(api)
         show_conversations(api, anew=anew)
-        st.divider()
-        st.caption(inline(login.name))
-        # A constant of ours; Streamlit's own links open another tab.
-        st.html('<a href="/signout" style="color: inherit; font-size: 0.875rem">Sign out</a>')

@@ -1,0 +1,70 @@
+"""The pages beside the chat, and the links from each to the others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from web_ui.api import Api
+from web_ui.logins import Login
+from web_ui.markdown import inline
+from web_ui.place import conversation_before
+
+__all__ = ["PATHS", "Place", "go_through"]
+
+Show = Callable[[Api, Login], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page at `/path`, which shows itself to somebody. `of_settings`: its link is on those pages alone."""
+
+    path: str
+    title: str
+    icon: str
+    show: Show
+    of_settings: bool = False
+
+
+_PLACES: Final[tuple[Place, ...]] = ()
+PATHS: Final = frozenset(f"/{place.path}" for place in _PLACES)
+"""The chat is at `/`."""
+
+
+def go_through(chat: Show, api: Api, login: Login) -> None:
+    """Show the links, and the page that the address names. Raises NotSignedIn."""
+    places = (Place("", "Chat", ":material/chat:", chat), *_PLACES)
+    pages = {place: _page(place, api, login) for place in places}
+    named = st.navigation(list(pages.values()), position="hidden")
+    here = next(place for place, page in pages.items() if page is named)
+    _show_links(pages, here)
+    named.run()
+    with st.sidebar:
+        st.divider()
+        st.caption(inline(login.name))
+        # A constant of ours; Streamlit's own links open another tab.
+        st.html('<a href="/signout" style="color: inherit; font-size: 0.875rem">Sign out</a>')
+
+
+def _page(place: Place, api: Api, login: Login) -> StreamlitPage:
+    showing = partial(place.show, api, login)
+    return st.Page(showing, title=place.title, url_path=place.path, default=not place.path)
+
+
+def _show_links(pages: Mapping[Place, StreamlitPage], here: Place) -> None:
+    """In the sidebar; those of settings once one is there."""
+    settings = [place for place in pages if place.of_settings]
+    first = [place for place in pages if not place.of_settings] + settings[:1]
+    with st.sidebar:
+        for place in first:
+            title = "Settings" if place.of_settings else place.title
+            before = conversation_before() if not place.path else None
+            query = None if before is None else {"c": before}
+            st.page_link(pages[place], label=title, icon=place.icon, query_params=query, width="stretch")
+        if here.of_settings:
+            st.divider()
+            for place in settings:
+                st.page_link(pages[place], icon=place.icon, width="stretch")
