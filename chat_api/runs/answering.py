@@ -21,16 +21,19 @@ from kit.errors import Problem
 __all__ = ["Answering", "merged"]
 
 
-def merged(agent: ModelOptions, turn: ModelOptions | None) -> ModelOptions:
-    """What a turn asks for, and else what its agent does; who names a provider names its model, too."""
-    if turn is None:
-        return agent
+def merged(agent: ModelOptions, turn: ModelOptions | None, most: int) -> ModelOptions:
+    """What a turn asks for, and else what its agent does; who names a provider names its model, too.
+
+    No answer takes more than `most` tokens, also of an agent that was made when it could.
+    """
+    turn = turn or ModelOptions()
     model_id = turn.model_id if turn.provider else turn.model_id or agent.model_id
+    max_tokens = turn.max_tokens or agent.max_tokens
     return ModelOptions(
         provider=turn.provider or agent.provider,
         model_id=model_id,
         temperature=agent.temperature if turn.temperature is None else turn.temperature,
-        max_tokens=turn.max_tokens or agent.max_tokens,
+        max_tokens=None if max_tokens is None else min(max_tokens, most),
     )
 
 

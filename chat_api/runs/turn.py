@@ -86,7 +86,7 @@ async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
         if begun > deps.attempts:
             raise GaveUp(begun - 1)
         live.agent = await agent_of(deps.db, turn.agent)
-        options = merged(live.agent, turn.options)
+        options = merged(live.agent, turn.options, deps.answer_tokens)
         live.answering = _answering(deps, live, options)
         chosen = await live.answering.begin()
         user = _user(deps, live, chosen)

@@ -67,7 +67,7 @@ def test_what_may_be_nothing_is_taken_back_by_null(alice: Person) -> None:
 
 
 def test_an_operator_says_how_long_answers_may_be(
-    alice: Person, api_database: str, shared_model: ModelServer, person: MakePerson
+    alice: Person, api_database: str, model: ModelServer, person: MakePerson
 ) -> None:
     refused = alice.http.post(AGENTS, json={"name": "A", "system_prompt": "B", "max_tokens": 4097})
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_many_tokens")
@@ -77,9 +77,10 @@ def test_an_operator_says_how_long_answers_may_be(
     assert alice.http.patch(path, json={"max_tokens": 4097}).json()["error"]["code"] == "too_many_tokens"
     turn = alice.http.post(f"/api/{alice.name}/chat", json={"message": "Hello", "max_tokens": 4097})
     assert (turn.status_code, turn.json()["error"]["code"]) == (422, "too_many_tokens")
-    with running_api(api_database, shared_model.url, agent_max_tokens=8192) as generous:
-        assert agent(person(generous), max_tokens=8192)
-    with running_api(api_database, shared_model.url, agent_max_tokens=1000) as careful:
+    with running_api(api_database, model.url, agent_max_tokens=8192) as generous:
+        talker = person(generous)
+        talkative = agent(talker, max_tokens=8192)
+    with running_api(api_database, model.url, agent_max_tokens=1000) as careful:
         bob = person(careful)
         plain = {"name": "A", "system_prompt": "B"}
         made = [bob.http.post(AGENTS, json=plain).json()]
@@ -88,6 +89,9 @@ def test_an_operator_says_how_long_answers_may_be(
         assert [each["max_tokens"] for each in made] == [1000] * 3
         refused = bob.http.post(AGENTS, json={**plain, "max_tokens": 2048})
         assert refused.json()["error"]["details"] == {"most": 1000}
+        # One that was made when more was allowed.
+        assert with_agent(Person(careful, talker.name), talkative).is_success
+        assert model.requests[-1]["max_tokens"] == 1000
 
 
 def test_an_agent_without_tools_is_offered_none(alice: Person, model: ModelServer) -> None:
