@@ -17,12 +17,25 @@ _TIMEOUT: Final = httpx2.Timeout(30, connect=5)
 
 
 class ApiError(Exception):
-    """The API does not do what it was asked for. `status` is 0 where it could not be reached."""
+    """The API does not do what it was asked for. `status` is 0 where it could not be reached.
 
-    def __init__(self, message: str, code: str = "", status: int = 0) -> None:
+    `details` are those of the answer: of a refused form, for each field that is not right a `field` and a
+    `message`.
+    """
+
+    def __init__(self, message: str, code: str = "", status: int = 0, details: Any = None) -> None:
         super().__init__(message)
         self.code: Final = code
         self.status: Final = status
+        self.details: Final[Any] = details
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is wrong with which field, where the API says so."""
+        try:
+            return {each["field"]: each["message"] for each in self.details}
+        except (TypeError, KeyError):
+            return {}
 
 
 class NotSignedIn(ApiError):
@@ -49,15 +62,15 @@ class Api:
         wanted = {name: value for name, value in query.items() if value is not None}
         return self._ask("GET", path, params=wanted)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._ask("POST", path, json=body) if body is not None else self._ask("POST", path)
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Any:
+        given = {} if body is None else {"json": body}
+        return self._ask("POST", path, headers=_only(if_match), **given)
 
-    def put(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._ask("PUT", path, json=body)
+    def put(self, path: str, body: Mapping[str, Any], *, if_match: str | None = None) -> Any:
+        return self._ask("PUT", path, json=body, headers=_only(if_match))
 
     def patch(self, path: str, body: Mapping[str, Any], *, if_match: str | None = None) -> Any:
-        headers = {} if if_match is None else {"If-Match": if_match}
-        return self._ask("PATCH", path, json=body, headers=headers)
+        return self._ask("PATCH", path, json=body, headers=_only(if_match))
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
@@ -84,8 +97,12 @@ class Api:
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             raise NotSignedIn
         if not response.is_success:
-            raise ApiError(*message_of(response), response.status_code)
+            raise ApiError(*message_of(response), response.status_code, _details_of(response))
         return json.loads(body) if body and "json" in response.headers.get("content-type", "") else body
+
+
+def _only(if_match: str | None) -> dict[str, str]:
+    return {} if if_match is None else {"If-Match": if_match}
 
 
 def _signed(request: Mapping[str, Any], token: str) -> dict[str, Any]:
@@ -99,3 +116,10 @@ def message_of(response: httpx2.Response) -> tuple[str, str]:
         return str(answer["message"]), str(answer["error"]["code"])
     except (ValueError, KeyError, TypeError):
         return f"The server answered {response.status_code}, and not as Turnlog does.", ""
+
+
+def _details_of(response: httpx2.Response) -> Any:
+    try:
+        return json.loads(response.read())["error"].get("details")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
