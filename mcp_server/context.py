@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,7 +15,13 @@ from kit.postgres import Db
 from kit.tokens.keys import BUILT_IN_ISSUER
 from mcp_server.custom.catalogue import CustomTools
 
-__all__ = ["Deps", "SearchConfig", "ToolContext", "ToolError", "deps", "owner", "zone"]
+__all__ = ["Deps", "NamedError", "SearchConfig", "ToolContext", "ToolError", "deps", "owner", "zone"]
+
+
+class NamedError(ToolError):
+    """An error that programs can tell from others by its `name`, which is in the `_meta` of the result."""
+
+    name: ClassVar[str]
 
 
 @dataclass(frozen=True, slots=True)

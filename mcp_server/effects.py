@@ -27,7 +27,7 @@ from sqlmodel import col
 from kit.postgres import Db
 from kit.postgres.errors import violated
 from kit.postgres.tables import now
-from mcp_server.context import ToolContext, ToolError, deps, owner
+from mcp_server.context import NamedError, ToolContext, ToolError, deps, owner
 from mcp_server.models import ToolEffect
 
 __all__ = [
@@ -60,8 +60,10 @@ class BadKey(ToolError):
     """The key is malformed."""
 
 
-class KeyReused(ToolError):
+class KeyReused(NamedError):
     """The key belongs to a call of another tool, or with other arguments."""
+
+    name = "key_reused"
 
 
 class AlreadyDone(ToolError):

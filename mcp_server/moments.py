@@ -1,13 +1,14 @@
 """Points in time as people write them."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from mcp_server.context import ToolError
+from mcp_server.context import NamedError
 
-__all__ = ["Moment", "parse_moment"]
+__all__ = ["Moment", "NotATime", "parse_moment"]
 
 _LONGEST: Final = 100
 # What stays a date in every zone.
@@ -15,6 +16,14 @@ _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
 _END_OF_DAY: Final = time(23, 59)
 _TIME_PERIODS: Final = frozenset({"time", "part_of_day"})
+# dateparser takes the hour for nothing where no minutes follow.
+_HOUR: Final = re.compile(r"\bat (2[0-3]|1[0-9]|0?[0-9])(?= [^\W\d]{3}|$)", re.IGNORECASE)
+
+
+class NotATime(NamedError):
+    """The words name no point in time that a todo, or a clock, can have."""
+
+    name = "not_a_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +41,17 @@ class Moment:
 def parse_moment(text: str, zone: ZoneInfo, *, now: datetime | None = None) -> Moment:
     """Read ISO 8601 or plain English, in `zone` unless the text names an offset of its own.
 
-    Raises ToolError where the text names no point in time.
+    Raises NotATime.
     """
     text = text.strip()
     moment = _iso(text, zone) or _plain(text, (now or datetime.now(zone)).astimezone(zone), zone)
     if moment is None:
-        raise ToolError(
+        raise NotATime(
             "That is no date or time. Send ISO 8601 such as 2026-11-21T17:00, "
             "or plain words such as tomorrow 5pm."
         )
     if not _FIRST_YEAR <= moment.at.year <= _LAST_YEAR:
-        raise ToolError(f"That date is out of range: send one from {_FIRST_YEAR} to {_LAST_YEAR}.")
+        raise NotATime(f"That date is out of range: send one from {_FIRST_YEAR} to {_LAST_YEAR}.")
     return moment
 
 
@@ -72,7 +81,7 @@ def _plain(text: str, now: datetime, zone: ZoneInfo) -> Moment | None:
         },
     )
     try:
-        data = parser.get_date_data(text)
+        data = parser.get_date_data(_HOUR.sub(r"at \1:00", text))
     except (ValueError, OverflowError):
         return None
     if data.date_obj is None:

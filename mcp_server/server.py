@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kit.postgres.errors import AWAY
 from mcp_server.answers import ANSWERS, Answer, told_plainly
 from mcp_server.confirming import CONFIRM, Unconfirmed, ask, has_agreed
-from mcp_server.context import Deps, ToolContext, deps
+from mcp_server.context import Deps, NamedError, ToolContext, deps
 from mcp_server.custom import running as custom_tools
 from mcp_server.custom.catalogue import LIFETIME, CustomTools, Enabled
 from mcp_server.effects import Effect, carrying, effect_of
@@ -53,6 +53,7 @@ _CACHED: Final[dict[CacheableMethod, CacheHint]] = {
 }
 _CHANGING: Final = CacheHint(ttl_ms=int(LIFETIME * 1000), scope="public")
 _TRY_AGAIN: Final = "turnlog/try-again"
+_ERROR: Final = "turnlog/error"
 _FAILED: Final = "{} failed inside the server; try again."
 
 
@@ -104,8 +105,12 @@ class ToolServer(MCPServer[Deps]):
             # Nobody knows whether it happened until the database is back; a client that can repeat a call is
             # told to.
             _log.warning("the database is away, at a call of %s", name)
-            told = TextContent(type="text", text=str(error))
-            return CallToolResult(content=[told], is_error=True, _meta={_TRY_AGAIN: True})
+            return _told(error, {_TRY_AGAIN: True})
+        except ToolError as error:
+            named = next((each for each in (error, error.__cause__) if isinstance(each, NamedError)), None)
+            if named is None:
+                raise
+            return _told(error, {_ERROR: named.name})
 
     async def _call(
         self, name: str, arguments: dict[str, Any], context: ToolContext | None
@@ -176,6 +181,10 @@ class ToolServer(MCPServer[Deps]):
             raise UnexpectedToolError(_FAILED.format(tool.name)) from error
         except ToolError as error:
             raise _plain(tool, error) from error.__cause__
+
+
+def _told(error: ToolError, meta: dict[str, Any]) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True, _meta=meta)
 
 
 def _only_reads(tool: Tool) -> bool:

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from kit.postgres.tables import now
 from mcp_server.confirming import Confirm, Unconfirmed
-from mcp_server.context import ToolContext, ToolError, deps, owner, zone
+from mcp_server.context import NamedError, ToolContext, ToolError, deps, owner, zone
 from mcp_server.effects import apply
 from mcp_server.models import Todo
 from mcp_server.moments import parse_moment
@@ -35,6 +35,15 @@ TodoId = Annotated[
 
 
 _MOST_MEANT: Final = 20
+
+
+class NoSuchTodo(NamedError):
+    """The user has no todo that is meant."""
+
+    name = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such todo. Call list_todos for the ids.")
 
 
 class TodoItem(BaseModel):
@@ -116,6 +125,8 @@ async def update_todo(
     priority: Priority | None = None,
     tags: Tags | None = None,
     notes: Notes | None = None,
+    status: Annotated[Literal["open", "done"], Field(description="Open reopens a todo that is done")]
+    | None = None,
 ) -> TodoItem:
     """Change a todo. What is left out stays as it is."""
     async with deps(ctx).db.begin() as session:
@@ -130,6 +141,8 @@ async def update_todo(
             todo.tags = _tags(tags)
         if notes is not None:
             todo.notes = _clean(notes) or None
+        if status is not None:
+            todo.completed_at = None if status == "open" else todo.completed_at or now()
         return await _update(ctx, session, todo)
 
 
@@ -179,12 +192,12 @@ async def _get_owned(session: AsyncSession, user_id: UUID, named: str) -> Todo:
     """The user's one todo that `named` means: its id, or words of its title. It is locked, and detached.
 
     Small models, and people, know a todo by its title. One that is open is meant before one that is done.
-    Raises ToolError where that is none or several.
+    Raises NoSuchTodo, and ToolError where several are meant.
     """
     meant = _owned(user_id).where(_is_meant(named)).order_by(col(Todo.id)).limit(_MOST_MEANT)
     found = list(await session.scalars(meant.with_for_update()))
     if not found:
-        raise ToolError("There is no such todo. Call list_todos for the ids.")
+        raise NoSuchTodo
     for some in (found, [todo for todo in found if todo.completed_at is None]):
         if len(some) == 1:
             session.expunge(some[0])

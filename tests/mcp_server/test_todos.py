@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from mcp import Client
 
 from tests.clients import Call, Connect
 
@@ -38,6 +39,31 @@ async def test_update_changes_only_what_is_sent(call: Call) -> None:
     todo = await call("add_todo", title="Run", notes="5 km", due="2027-01-02")
     changed = await call("update_todo", id=todo["id"], title="Walk", due="")
     assert changed == {**todo, "title": "Walk", "due": None}
+
+
+async def test_a_todo_that_is_done_is_opened_again(call: Call) -> None:
+    todo = await call("add_todo", title="Run")
+    assert (await call("update_todo", id=todo["id"], status="done"))["status"] == "done"
+    assert (await call("list_todos"))["todos"] == []
+    assert await call("update_todo", id="run", status="open") == todo
+    assert (await call("list_todos"))["todos"] == [todo]
+
+
+async def test_an_hour_alone_is_a_time(call: Call) -> None:
+    for due in ("Tomorrow at 9", "at 9 tomorrow", "tomorrow at 9:00", "tomorrow at 9 am"):
+        assert "T09:00:00+0" in (await call("add_todo", title="Run", due=due))["due"]
+
+
+async def test_programs_are_told_by_name_what_is_wrong(client: Client) -> None:
+    nobody = "01a1fdba-25e1-749b-b52a-bc59c9bbe264"
+    for name, arguments, wrong in (
+        ("complete_todo", {"id": nobody}, "not_found"),
+        ("add_todo", {"title": "Run", "due": "soonish"}, "not_a_time"),
+        ("list_todos", {"due_before": "soonish"}, "not_a_time"),
+        ("add_todo", {}, None),
+    ):
+        result = await client.call_tool(name, arguments)
+        assert (result.is_error, (result.meta or {}).get("turnlog/error")) == (True, wrong)
 
 
 async def test_a_deleted_todo_is_gone(call: Call, refused: Any) -> None:
