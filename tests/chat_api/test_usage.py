@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.chat_api.conftest import MakePerson
-from tests.model_server import ModelServer, say
+from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
 ZERO = {"runs": 0, "failed_runs": 0, "unpriced_runs": 0, "input_tokens": 0, "output_tokens": 0}
@@ -30,9 +30,9 @@ def ran(url: str, person: Person, at: str, **more: Any) -> None:
         connection.execute(_MOVE, parameters)
 
 
-def usage(person: Person, **query: Any) -> dict[str, Any]:
+def usage(person: Person, path: str = "", **query: Any) -> dict[str, Any]:
     since, until = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
-    response = person.http.get("/api/v1/usage", params={"since": since, "until": until, **query})
+    response = person.http.get(f"/api/v1/usage{path}", params={"since": since, "until": until, **query})
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -59,6 +59,40 @@ def test_days_are_those_where_the_person_is(alice: Person, api_database: str) ->
         "cost_usd": "0.250000000001",
         "latency_ms_p50": 2000.0,
     }
+
+
+def test_hours_are_those_of_the_clock_also_when_it_is_put_back(alice: Person, api_database: str) -> None:
+    for minutes in (15, 45, 75):
+        at = datetime(2026, 10, 25, 0, tzinfo=UTC) + timedelta(minutes=minutes)
+        ran(api_database, alice, at.isoformat())
+    since, until = "2026-10-24T23:30:00Z", "2026-10-26T00:00:00Z"
+    span = {"since": since, "until": until, "timezone": "Europe/Berlin"}
+    hours = usage(alice, group_by="hour", **span)["groups"]
+    twice = [("2026-10-25T02:00:00+02:00", 2), ("2026-10-25T02:00:00+01:00", 1)]
+    assert [(hour["key"], hour["runs"]) for hour in hours] == twice
+
+
+def test_calls_of_tools_are_counted_by_tool_and_day(
+    alice: Person, api_database: str, model: ModelServer, person: MakePerson
+) -> None:
+    for at in ("2026-03-10T12:00:00Z", "2026-03-12T12:00:00Z"):
+        model.answers(call("calculator", expression="6*7"), call("calculator", expression="1/0"), say("42."))
+        ran(api_database, alice, at)
+    model.answers(call("list_todos"), say("Nothing."))
+    ran(api_database, alice, "2026-03-12T13:00:00Z")
+    by_tool = usage(alice, "/tools")
+    counts = [(tool["key"], tool["calls"], tool["failed_calls"]) for tool in by_tool["groups"]]
+    assert counts == [("calculator", 4, 2), ("list_todos", 1, 0)]
+    assert (by_tool["total"]["calls"], by_tool["total"]["failed_calls"]) == (5, 2)
+    assert by_tool["total"]["latency_ms_p50"] > 0
+    by_day = usage(alice, "/tools", group_by="day")["groups"]
+    assert [(day["key"], day["calls"]) for day in by_day] == [("2026-03-10", 2), ("2026-03-12", 3)]
+    stranger = person()
+    nothing = {"calls": 0, "failed_calls": 0, "latency_ms_p50": None}
+    assert usage(stranger, "/tools")["total"] == nothing
+    account_id = alice.http.get("/api/v1/auth/me").json()["id"]
+    refused = stranger.http.get("/api/v1/usage/tools", params={"account_id": account_id})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "user_not_found")
 
 
 def test_groups_are_by_agent_model_and_provider(alice: Person, api_database: str) -> None:
@@ -110,6 +144,7 @@ def test_only_admins_see_what_others_took(
         {"since": "0001-01-01T00:00:00Z"},
         {"timezone": "Mars/Olympus"},
         {"group_by": "colour"},
+        {"group_by": "hour", "since": "2026-02-01T00:00:00Z"},
     ],
 )
 def test_what_cannot_be_summed_up_is_refused(alice: Person, query: dict[str, str]) -> None:
