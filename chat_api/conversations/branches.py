@@ -37,7 +37,26 @@ _PATH: Final = f"""
     )
     SELECT position FROM below
 """  # noqa: S608
+# What follows a message, as `_ABOVE` has it the other way round.
+_NEWEST_AFTER: Final = f"""
+    position = (
+        WITH RECURSIVE above AS (
+            SELECT position FROM messages WHERE {_MINE} AND id = :leaf
+            UNION ALL
+            SELECT below.position FROM above CROSS JOIN LATERAL (
+                SELECT position FROM messages WHERE {_MINE} AND parent_position = above.position
+                UNION ALL
+                SELECT position FROM messages
+                WHERE {_MINE} AND parent_position = above.position + 1 AND NOT EXISTS (
+                    SELECT FROM messages WHERE {_MINE} AND position = above.position + 1
+                )
+            ) AS below
+        )
+        SELECT max(position) FROM above
+    )
+"""  # noqa: S608
 _TO_LEAF: Final = text(_PATH.format(which="id = :leaf"))
+_ONWARD: Final = text(_PATH.format(which=_NEWEST_AFTER))
 _TO_NEWEST: Final = text(_PATH.format(which="true"))
 _LINKS: Final = text(
     f"""
@@ -83,12 +102,17 @@ class Links(NamedTuple):
     siblings: list[UUID]
 
 
-async def path_to(session: AsyncSession, conversation: Conversation, leaf: Leaf) -> list[int]:
-    """The positions of a message and of all that it follows. Raises MessageNotFound."""
+async def path_to(
+    session: AsyncSession, conversation: Conversation, leaf: Leaf, *, onward: bool = False
+) -> list[int]:
+    """The positions of a message and of all that it follows. Raises MessageNotFound.
+
+    `onward`: of the newest message that follows it, in its place.
+    """
     mine = {"user_id": conversation.user_id, "conversation_id": conversation.id}
     if leaf == "newest":
         return list(await session.scalars(_TO_NEWEST, mine))
-    found = list(await session.scalars(_TO_LEAF, mine | {"leaf": leaf}))
+    found = list(await session.scalars(_ONWARD if onward else _TO_LEAF, mine | {"leaf": leaf}))
     if not found:
         raise MessageNotFound
     return found

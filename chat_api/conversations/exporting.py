@@ -6,20 +6,23 @@ whoever takes them slowly keeps nobody else waiting.
 
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chat_api.conversations.branches import path_to
+from chat_api.conversations.branches import Leaf, path_to
 from chat_api.conversations.feedback import RATINGS
 from chat_api.conversations.import_forms import FORMAT, VERSION
 from chat_api.conversations.service import ConversationNotFound, get_owned
 from kit.postgres import Db
 
-__all__ = ["export_all", "export_json", "export_markdown", "file_name", "head_of"]
+__all__ = ["Way", "export_all", "export_json", "export_markdown", "file_name", "head_of", "way_of"]
+
+Way: TypeAlias = Leaf | Literal["all"]
 
 _AT_ONCE: Final = 50
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
@@ -67,8 +70,16 @@ async def head_of(db: Db, user_id: UUID, conversation_id: UUID) -> Row[Any]:
     return rows[0]
 
 
-async def export_json(db: Db, head: Row[Any]) -> AsyncGenerator[bytes]:
-    """The conversation with all of its messages, of all branches, as one line of JSON."""
+async def way_of(db: Db, head: Row[Any], way: Way) -> set[int] | None:
+    """The positions of a branch, by its last message; None: all there are. Raises MessageNotFound."""
+    if way == "all" or (way == "newest" and not head.branched):
+        return None
+    async with db() as session:
+        return set(await path_to(session, await get_owned(session, head.user_id, head.id), way))
+
+
+async def export_json(db: Db, head: Row[Any], wanted: Collection[int] | None = None) -> AsyncGenerator[bytes]:
+    """The conversation with its messages, those at the positions wanted, as one line of JSON."""
     begun = {
         "format": FORMAT,
         "version": VERSION,
@@ -87,7 +98,7 @@ async def export_json(db: Db, head: Row[Any]) -> AsyncGenerator[bytes]:
     }
     yield _json(begun)[:-1] + b',"messages":['
     is_first = True
-    async for rows in _messages(db, head):
+    async for rows in _messages(db, head, wanted):
         said = b",".join(_json(_message(row)) for row in rows)
         yield said if is_first else b"," + said
         is_first = False
@@ -109,33 +120,32 @@ async def export_all(db: Db, user_id: UUID, *, deleted: bool) -> AsyncGenerator[
             return
 
 
-async def export_markdown(db: Db, head: Row[Any]) -> AsyncGenerator[bytes]:
-    """The newest branch of the conversation, to be read."""
+async def export_markdown(
+    db: Db, head: Row[Any], wanted: Collection[int] | None = None
+) -> AsyncGenerator[bytes]:
+    """The messages at the positions wanted, to be read; one that takes the place of another says so."""
     title = " ".join((head.title or "Conversation").split())
     agent = head.agent_name or "the default assistant"
     yield f"# {title}\n\nWith {agent}, begun {_day(head.created_at)}.\n".encode()
-    wanted = await _newest_branch(db, head) if head.branched else None
-    async for rows in _messages(db, head):
+    versions: Counter[UUID | None] = Counter()
+    async for rows in _messages(db, head, wanted):
         for row in rows:
-            if row.deleted_at is None and (wanted is None or row.position in wanted):
-                yield _section(row).encode()
+            if row.deleted_at is None:
+                versions[row.parent_id] += 1
+                yield _section(row, versions[row.parent_id]).encode()
 
 
-async def _newest_branch(db: Db, head: Row[Any]) -> set[int]:
-    async with db() as session:
-        return set(await path_to(session, await get_owned(session, head.user_id, head.id), "newest"))
-
-
-async def _messages(db: Db, head: Row[Any]) -> AsyncGenerator[list[Row[Any]]]:
+async def _messages(db: Db, head: Row[Any], wanted: Collection[int] | None) -> AsyncGenerator[list[Row[Any]]]:
+    """Some at a time, none of them empty."""
     after = -1
     while True:
         parameters = {"user_id": head.user_id, "id": head.id, "after": after, "n": _AT_ONCE}
-        rows = list(await db.run(_MESSAGES, parameters))
-        if rows:
-            after = rows[-1].position
-            yield rows
+        rows = await db.run(_MESSAGES, parameters)
+        if found := [row for row in rows if wanted is None or row.position in wanted]:
+            yield found
         if len(rows) < _AT_ONCE:
             return
+        after = rows[-1].position
 
 
 def _message(row: Row[Any]) -> dict[str, Any]:
@@ -154,9 +164,10 @@ def _message(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _section(row: Row[Any]) -> str:
+def _section(row: Row[Any], version: int) -> str:
     who = "You" if row.role == "user" else "Assistant"
     state = "" if row.status == "completed" else f", {row.status}"
+    state += f", version {version}" if version > 1 else ""
     calls = "".join(_call(call) for call in row.tool_calls)
     said = f"\n{row.content}\n" if row.content else ""
     return f"\n## {who}, {_day(row.created_at)}{state}\n{calls}{said}"

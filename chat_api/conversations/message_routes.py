@@ -43,6 +43,10 @@ async def list_messages(
         UUID | Literal["newest"] | None,
         Query(description="Only this message and those that it follows: one way through the branches"),
     ] = None,
+    *,
+    onward: Annotated[
+        bool, Query(description="And on from `leaf` to the newest message that follows it")
+    ] = False,
 ) -> MessagePage:
     """The messages of one's own conversation, oldest first unless told otherwise."""
     after = None if cursor is None else int(cursor)
@@ -55,6 +59,7 @@ async def list_messages(
         role=role,
         newest_first=order == "desc",
         leaf=leaf,
+        onward=onward,
     )
     return MessagePage(
         messages=[MessageOut.of(message, links) for message, links in found],

@@ -35,11 +35,12 @@ async def list_messages(
     role: str | None = None,
     newest_first: bool = False,
     leaf: Leaf | None = None,
+    onward: bool = False,
 ) -> tuple[list[tuple[Message, Links]], int | None]:
     """A page of messages behind position `after` in that order, and the position to go on from.
 
-    `leaf`: only that message and what it follows. Raises ConversationNotFound for an id that is unknown or
-    somebody else's, MessageNotFound for that of a leaf.
+    `leaf`: only that message and what it follows; `onward`: and on to the newest that follows it. Raises
+    ConversationNotFound for an id that is unknown or somebody else's, MessageNotFound for that of a leaf.
     """
     position = col(Message.position)
     page = (
@@ -60,7 +61,7 @@ async def list_messages(
         conversation = await get_owned(session, user_id, conversation_id)
         if leaf is not None and (conversation.branched or leaf != "newest"):
             # As one parameter, for there are at most 65,535.
-            path = literal(await path_to(session, conversation, leaf), ARRAY(Integer))
+            path = literal(await path_to(session, conversation, leaf, onward=onward), ARRAY(Integer))
             page = page.where(position == any_(path))
         found = list(await session.scalars(page))
         links = await links_of(session, conversation, [message.id for message in found])

@@ -102,13 +102,18 @@ async def export_one(
     db: Database,
     conversation_id: UUID,
     format: Literal["json", "markdown"] = "json",  # noqa: A002
+    leaf: Annotated[
+        exporting.Way | None,
+        Query(description="One branch, by its last message; left out: `all` as JSON, `newest` as Markdown"),
+    ] = None,
 ) -> StreamingResponse:
-    """A conversation with all that was said, called and thought of it; as Markdown, its newest branch."""
+    """A conversation with what was said, called and thought of it, on all branches or on one."""
     head = await exporting.head_of(db, caller.owner, conversation_id)
+    wanted = await exporting.way_of(db, head, leaf or ("newest" if format == "markdown" else "all"))
     if format == "markdown":
         name = exporting.file_name(head.title, "md")
-        return _attached(exporting.export_markdown(db, head), _MARKDOWN, name)
-    return _attached(exporting.export_json(db, head), _JSON, exporting.file_name(head.title, "json"))
+        return _attached(exporting.export_markdown(db, head, wanted), _MARKDOWN, name)
+    return _attached(exporting.export_json(db, head, wanted), _JSON, exporting.file_name(head.title, "json"))
 
 
 @router.post("/{conversation_id}/fork", status_code=HTTPStatus.CREATED)

@@ -115,6 +115,12 @@ class Branching(RuleBasedStateMachine):
             if node is message or (whole and (node is question or is_answer)):
                 node.content, node.deleted = "", True
 
+    @rule(message=messages)
+    def look_onward(self, message: Node) -> None:
+        *_, newest = (node for node in self.nodes.values() if message in node.path)
+        shown = self.shown(leaf=message.id, onward="true")
+        assert [each["id"] for each in shown] == [node.id for node in newest.path if not node.deleted]
+
     @invariant()
     def the_newest_way_is_shown(self) -> None:
         if self.newest is not None:

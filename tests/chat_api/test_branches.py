@@ -48,10 +48,13 @@ def test_one_way_through_the_branches_can_be_read(alice: Person, model: ModelSer
     assert ways(alice, conversation, messages[4]["id"]) == ["One", "To One.", "Two", "To Two.", "Three"]
     assert ways(alice, conversation, "newest", order="desc", limit=2) == ["To Two.", "Two"]
     assert ways(alice, conversation, "newest", role="user") == ["One", "Two"]
+    onward = ways(alice, conversation, messages[3]["id"], onward=True)
+    assert onward == ["One", "To One.", "Two", "To Two.", "Three", "To Three."]
     other = talk(alice, model, "Other")
     path = f"/api/v1/conversations/{other}/messages"
-    refused = alice.http.get(path, params={"leaf": messages[0]["id"]})
-    assert refused.json()["error"]["code"] == "message_not_found"
+    for more in ({}, {"onward": True}):
+        refused = alice.http.get(path, params={"leaf": messages[0]["id"], **more})
+        assert refused.json()["error"]["code"] == "message_not_found"
 
 
 def test_the_first_message_can_be_edited(alice: Person, model: ModelServer) -> None:
@@ -210,6 +213,9 @@ def test_a_long_way_through_the_branches_can_be_read(
     [newest] = alice.http.get(page, params={"limit": 1, "order": "desc"}).json()["messages"]
     response = alice.http.get(page, params={"leaf": newest["id"], "limit": 2})
     assert [message["content"] for message in response.json()["messages"]] == ["One", "To One."]
+    [first] = alice.http.get(page, params={"limit": 1}).json()["messages"]
+    last = {"leaf": first["id"], "onward": True, "limit": 1, "order": "desc"}
+    assert alice.http.get(page, params=last).json()["messages"] == [newest]
 
 
 def test_of_many_siblings_the_oldest_are_named(alice: Person, model: ModelServer, api_database: str) -> None:

@@ -227,6 +227,14 @@ def test_branches_come_back_and_only_the_newest_is_copied(alice: Person, model: 
     assert [message["content"] for message in alice.messages(fork)] == ["Uno", "Fourth."]
     told = export(alice, id_, format="markdown")
     assert ("Uno" in told, "One" in told.partition("\n")[2], "Two" in told) == (True, False, False)
+    first = json.loads(export(alice, id_, leaf=said[1]["id"]))
+    assert [message["content"] for message in first["messages"]] == ["One", "Second."]
+    told = export(alice, id_, format="markdown", leaf=said[1]["id"])
+    assert ("Second." in told, "Third." in told) == (True, False)
+    told = export(alice, id_, format="markdown", leaf="all")
+    assert [part in told for part in ("Second.", "Third.", "Fourth.", ", version 2")] == [True] * 4
+    path = f"{PATH}/{id_}/export"
+    assert alice.http.get(path, params={"leaf": str(uuid4())}).json()["error"]["code"] == "message_not_found"
     erase(alice, id_)
     again = imported(alice, before)["conversation_id"]
     assert plain(export(alice, again)) == plain(before)
