@@ -1,4 +1,5 @@
 # One image for both services: `turnlog serve`, which is the default, and `turnlog-mcp --http`.
+# With requirements-web.lock in place of the server's, also for `turnlog web`.
 FROM python:3.13-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -6,8 +7,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 # The pip of the base image installs into an environment that has none of its own.
 RUN python -m venv --without-pip /opt/turnlog
 WORKDIR /src
-COPY requirements-server.lock ./
-RUN pip --python /opt/turnlog/bin/python install --only-binary=:all: --require-hashes -r requirements-server.lock
+ARG REQUIREMENTS=requirements-server.lock
+COPY ${REQUIREMENTS} requirements.lock
+RUN pip --python /opt/turnlog/bin/python install --only-binary=:all: --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY kit kit
 COPY mcp_server mcp_server
@@ -35,7 +37,7 @@ ENV PATH=/opt/turnlog/bin:$PATH \
     DATA_DIR=/data
 WORKDIR /opt/turnlog
 USER 10001:10001
-EXPOSE 8000 8001
+EXPOSE 8000 8001 8501
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-I", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=8); c.request('GET', '/api/v1/health/ready'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["turnlog", "serve"]

@@ -54,6 +54,7 @@ lock:  ## renew the lock files (needs uv)
 	$(LOCK) --extra embedded --extra local --extra web --group build -o requirements.lock
 	$(LOCK) --extra embedded --extra local --extra web --group dev -o requirements-dev.lock
 	$(LOCK) --group build --constraints requirements.lock -o requirements-server.lock  # for the container image
+	$(LOCK) --extra web --group build --constraints requirements.lock -o requirements-web.lock  # for that of the web page
 
 clean:
 	rm -rf .venv
