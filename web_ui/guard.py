@@ -24,6 +24,7 @@ __all__ = ["Guard"]
 _OWN_PATHS: Final = frozenset({"/signin", "/register", "/local", "/signout", "/signin.css", "/favicon.png"})
 # Nothing of the page takes a file, and strangers could fill the memory with them.
 _UPLOADS: Final = "/_stcore/upload_file"
+_OF_STREAMLIT: Final = "/_stcore/"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _HEADERS: Final = {
     "Referrer-Policy": "same-origin",
@@ -81,6 +82,9 @@ class Guard:
             return PlainTextResponse("This server is not known by that name.", 421)
         if connection.scope["path"].startswith(_UPLOADS):
             return PlainTextResponse("Nothing can be uploaded here.", 404)
+        if connection.scope["path"].find(_OF_STREAMLIT) > 0:
+            # Its script looks below the address of each page first; an error would be told on the console.
+            return PlainTextResponse("It is not here.", 300)
         changes = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE
         if changes and not _is_ours(connection.headers):
             return PlainTextResponse("That came from another site.", 403)
@@ -111,7 +115,7 @@ def _hostname(host: str) -> str | None:
 
 def _wants_page(connection: HTTPConnection) -> bool:
     path: str = connection.scope["path"]
-    of_streamlit = path.startswith(("/_stcore/", "/static/", "/media/", "/component/"))
+    of_streamlit = path.startswith((_OF_STREAMLIT, "/static/", "/media/", "/component/"))
     return path not in _OWN_PATHS and not of_streamlit and "text/html" in connection.headers.get("accept", "")
 
 
