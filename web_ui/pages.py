@@ -12,6 +12,7 @@ from web_ui.api import Api
 from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
+from web_ui.providers import show_providers
 
 __all__ = ["PATHS", "Place", "go_through"]
 
@@ -29,7 +30,9 @@ class Place:
     of_settings: bool = False
 
 
-_PLACES: Final[tuple[Place, ...]] = ()
+_PLACES: Final[tuple[Place, ...]] = (
+    Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
+)
 PATHS: Final = frozenset(f"/{place.path}" for place in _PLACES)
 """The chat is at `/`."""
 

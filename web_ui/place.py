@@ -13,6 +13,7 @@ __all__ = [
     "conversation",
     "conversation_before",
     "enter",
+    "forget",
     "go_to",
     "leave",
     "remembered",
@@ -89,3 +90,10 @@ def remembered(name: str, ask: Callable[[], T], otherwise: T, *, anew: bool) -> 
         except ApiError:
             return kept.get(name, otherwise)
     return kept[name]
+
+
+def forget(*names: str) -> None:
+    """Have what is remembered under these names, or names that begin so, asked for anew."""
+    kept: dict[str, Any] = st.session_state.get("remembered", {})
+    for name in [each for each in kept if each.startswith(names)]:
+        del kept[name]

@@ -1,0 +1,56 @@
+"""The settings page of providers in a browser."""
+
+from collections.abc import Generator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.model_server import ModelServer
+from tests.servers import Person
+from tests.web_ui.visiting import Visitor
+
+
+@pytest.fixture
+def local(api: str) -> Generator[Person]:
+    """Whose providers are gone afterwards: other tests ask the model as well."""
+    person = Person(api, "local")
+    with person.http as http:
+        yield person
+        for each in http.get("/api/v1/providers").json()["providers"]:
+            assert http.delete(f"/api/v1/providers/{each['id']}").is_success
+
+
+def test_a_provider_is_tried_out_added_and_answers_in_the_chat(
+    visitor: Visitor, model: ModelServer, local: Person
+) -> None:
+    page = visitor.page
+    visitor.comes_in()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Providers").click()
+    dead = page.locator(".st-key-provider-ollama")
+    dead.get_by_role("button", name="Test connection").click()
+    expect(dead.get_by_role("alert")).to_contain_text("Connection refused. Start Ollama with ollama serve")
+    page.get_by_role("button", name="Add a provider").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Name").fill("work")
+    dialog.get_by_role("textbox", name="Address").fill(model.url)
+    dialog.get_by_role("textbox", name="API key").fill("the key")
+    dialog.get_by_role("button", name="Test connection").click()
+    expect(dialog.get_by_text("with 1 model: scripted.")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    visitor.finds_it_tidy()
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("work · answers")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    visitor.finds_it_tidy()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    visitor.finds_it_tidy()
+    assert "the key" not in page.content()
+    page.get_by_role("link", name="Chat").click()
+    page.get_by_text("Model", exact=True).click()
+    page.get_by_text("● work").click()
+    expect(page.get_by_text("From now on work answers.")).to_be_visible()
+    visitor.says("Hello")
+    expect(visitor.answer).to_contain_text("Hello.")
+    [run] = local.http.get("/api/v1/runs", params={"limit": 1}).json()["runs"]
+    assert run["provider"] == "work"
