@@ -1,119 +1,150 @@
 """Making an agent, and changing one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import streamlit as st
 
+from web_ui.agents.differences import show_difference
+from web_ui.agents.draft import Draft, draft_of, drop
+from web_ui.agents.fields import Choices, choices_of, show_fields
+from web_ui.agents.words import TITLES
 from web_ui.api import Api, ApiError, NotSignedIn
-from web_ui.markdown import safe
+from web_ui.markdown import inline, safe
 from web_ui.place import tell
 
-__all__ = ["change_agent", "new_agent"]
+__all__ = ["change_agent", "new_agent", "show_form"]
 
 _PATH: Final = "/api/v1/agents"
-_LONGEST_NAME: Final = 255
-_LONGEST_PROMPT: Final = 50_000
-_MOST_TOKENS: Final = 4096
-_FRESH: Final[dict[str, Any]] = {
-    "name": "",
-    "system_prompt": "",
-    "provider": None,
-    "model_id": None,
-    "temperature": 0.7,
-    "max_tokens": 2048,
-    "tools": None,
-    "approvals": {"tools": [], "not_read_only": False},
-}
-_ANY: Final = (None, None)
+Kept = Callable[[Mapping[str, Any]], None]
+
+
+def new_agent(api: Api) -> None:
+    """A dialog, after which the new one is chosen for the chat. Raises NotSignedIn."""
+    _make(api, choices_of(api))
+
+
+def change_agent(api: Api, agent: Mapping[str, Any]) -> None:
+    """A dialog that makes a new version. Raises NotSignedIn."""
+    _change(api, agent, choices_of(api))
 
 
 @st.dialog("New agent", width="medium")
-def new_agent(api: Api) -> None:
-    changes = _form(api, _FRESH, "Create")
-    if changes is not None:
-        _keep(lambda: api.post(_PATH, {**_FRESH, **changes}), "There is a new agent.")
+def _make(api: Api, choices: Choices) -> None:
+    _form(api, None, choices, _choose)
 
 
 @st.dialog("Change the agent", width="medium")
-def change_agent(api: Api, agent: Mapping[str, Any]) -> None:
-    """A new version of it, unless somebody else has made one meanwhile."""
-    changes = _form(api, agent, "Save")
-    if changes == {}:
-        st.rerun()
-    if changes is not None:
-        path, version = f"{_PATH}/{agent['agent_id']}", agent["version"]
-        _keep(lambda: api.patch(path, changes, if_match=f'"{version}"'), "The agent is changed.")
+def _change(api: Api, agent: Mapping[str, Any], choices: Choices) -> None:
+    _form(api, agent, choices, _choose)
 
 
-def _keep(keeping: Any, words: str) -> None:
-    """Send it; the selector shows it from then on."""
+def _choose(agent: Mapping[str, Any]) -> None:
+    st.session_state.next_agent = agent["agent_id"]
+
+
+def show_form(api: Api, agent: Mapping[str, Any] | None, on_kept: Kept) -> None:
+    """The form on a page; None: of a new agent. `on_kept` is told what was kept. Raises NotSignedIn."""
+    _by_itself(api, agent, choices_of(api), on_kept)
+
+
+def _form(api: Api, agent: Mapping[str, Any] | None, choices: Choices, on_kept: Kept) -> None:
+    draft = draft_of(agent)
+    slots = show_fields(draft, choices)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = "Create" if agent is None else "Save"
+        if st.button(words, type="primary", key=f"{draft.key}-keep"):
+            _keep(api, draft, draft.before.get("version"), on_kept)
+        if draft.is_touched:
+            st.button(
+                "Undo my changes", key=f"{draft.key}-drop", type="tertiary", on_click=drop, args=(draft,)
+            )
+    _show_faults(draft, slots)
+    if draft.theirs is not None:
+        _show_conflict(api, draft, draft.theirs, on_kept)
+
+
+_by_itself = st.fragment(_form)
+
+
+def _keep(api: Api, draft: Draft, version: int | None, on_kept: Kept) -> None:
+    """Send it, and begin anew; or remember what is wrong with it."""
+    draft.tried, draft.refused = True, {}
+    if draft.faults:
+        return
     try:
-        kept = keeping()
+        kept = _sent(api, draft, version)
     except NotSignedIn:
+        # The page says so, drawn anew.
         st.rerun()
     except ApiError as error:
-        st.error(safe(str(error)))
+        _refuse(api, draft, error)
         return
-    tell(words)
-    st.session_state.next_agent = kept["agent_id"]
+    drop(draft)
+    tell("There is a new agent." if version is None else "The agent is changed.")
+    on_kept(kept)
     st.rerun()
 
 
-def _form(api: Api, agent: Mapping[str, Any], words: str) -> dict[str, Any] | None:
-    """What was changed, once it was sent and can be kept.
+def _sent(api: Api, draft: Draft, version: int | None) -> Any:
+    if version is None:
+        # What is not sent is as this server has it.
+        return api.post(_PATH, draft.changes)
+    path = f"{_PATH}/{draft.before['agent_id']}"
+    if not draft.changes:
+        return draft.before
+    return api.patch(path, draft.changes, if_match=f'"{version}"')
 
-    What was left as it is shown is left as it is: the form has no way to show that nothing was chosen.
-    """
-    try:
-        models = api.get("/api/v1/models")["models"]
-        tools: list[str] = [tool["name"] for tool in api.get("/api/v1/tools")["tools"]]
-    except ApiError as error:
-        st.error(safe(str(error)))
-        return None
-    with st.form("agent-form", border=False):
-        name = st.text_input("Name", str(agent["name"]), max_chars=_LONGEST_NAME)
-        prompt = st.text_area(
-            "System prompt", str(agent["system_prompt"]), max_chars=_LONGEST_PROMPT, height=160
+
+def _refuse(api: Api, draft: Draft, error: ApiError) -> None:
+    if error.code == "agent_changed":
+        try:
+            draft.theirs = api.get(f"{_PATH}/{draft.before['agent_id']}")
+        except ApiError as trouble:
+            draft.refused = {"": str(trouble)}
+    elif error.code == "too_many_tokens":
+        draft.refused = {"max_tokens": str(error)}
+    elif error.code == "unknown_tools":
+        draft.refused = {"tools": str(error)}
+    else:
+        named = {name.partition(".")[0]: words for name, words in error.fields.items()}
+        draft.refused = named or {"": str(error)}
+
+
+def _show_faults(draft: Draft, slots: Mapping[str, Any]) -> None:
+    """Each beside its field, and at the end those of none."""
+    found = {**draft.refused, **(draft.faults if draft.tried else {})}
+    for name, words in found.items():
+        if name in slots:
+            slots[name].markdown(f":red[:material/error: {inline(words)}]")
+        else:
+            st.error(safe(f"{TITLES[name]}: {words}" if name in TITLES else words))
+    if found and "" not in found:
+        st.caption("It is not kept yet. What is missing is said beside the fields.")
+
+
+def _show_conflict(api: Api, draft: Draft, theirs: Mapping[str, Any], on_kept: Kept) -> None:
+    """Somebody else has changed it: what they did, and whose is to count."""
+    version = draft.before["version"]
+    with st.container(border=True):
+        st.markdown(
+            f"**Somebody has changed this agent meanwhile**, from version {version} to {theirs['version']}:"
         )
-        provider, model = _model(models, (agent["provider"], agent["model_id"]))
-        warmth, length = _or(agent["temperature"], 0.7), int(_or(agent["max_tokens"], 2048))
-        temperature = st.slider("Temperature", 0.0, 2.0, warmth, 0.1)
-        longest = st.number_input("Max tokens", min(100, length), max(_MOST_TOKENS, length), length, 100)
-        offered = list(dict.fromkeys([*tools, *(agent["tools"] or [])]))
-        chosen = offered if agent["tools"] is None else agent["tools"]
-        wanted = st.multiselect("Tools", offered, chosen)
-        rules = agent["approvals"]
-        asks = st.checkbox("Ask me before a tool changes something", rules["not_read_only"])
-        if not st.form_submit_button(words, type="primary"):
-            return None
-    if not name.strip() or not prompt.strip():
-        st.error("An agent needs a name and a system prompt.")
-        return None
-    before = {"name": agent["name"], "system_prompt": agent["system_prompt"], "temperature": warmth}
-    before |= {"max_tokens": length, "tools": chosen, "approvals": {"not_read_only": rules["not_read_only"]}}
-    now = {"name": name, "system_prompt": prompt, "temperature": temperature}
-    now |= {"max_tokens": longest, "tools": wanted, "approvals": {"not_read_only": asks}}
-    changes = {field: value for field, value in now.items() if value != before[field]}
-    if (provider, model) != (agent["provider"], agent["model_id"]):
-        changes |= {"provider": provider, "model_id": model}
-    return changes
+        try:
+            path = f"{_PATH}/{theirs['agent_id']}/versions/{version}/diff"
+            show_difference(api.get(path, to=theirs["version"]))
+        except NotSignedIn:
+            st.rerun()
+        except ApiError as error:
+            st.error(safe(str(error)))
+        mine = ", ".join(TITLES[name].lower() for name in draft.changes)
+        st.caption(f"You have changed: {mine}. Saved over it, everything else stays as they made it.")
+        with st.container(horizontal=True):
+            if st.button("Save mine over it", key=f"{draft.key}-over"):
+                _keep(api, draft, theirs["version"], on_kept)
+            st.button("Take theirs", key=f"{draft.key}-theirs", on_click=_take, args=(draft, theirs))
 
 
-def _or(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else float(value)
-
-
-def _model(
-    listed: list[dict[str, Any]], before: tuple[str | None, str | None]
-) -> tuple[str | None, str | None]:
-    """A provider and its model; none: what there is."""
-    choices = [_ANY, *((each["provider"], each["model_id"]) for each in listed)]
-    if before not in choices:
-        choices.append(before)
-
-    def label(choice: tuple[str | None, str | None]) -> str:
-        provider, model = choice
-        return "Automatic" if choice == _ANY else f"{model or 'first'} ({provider or 'any'})"
-
-    return st.selectbox("Model", choices, choices.index(before), format_func=label)
+def _take(draft: Draft, theirs: Mapping[str, Any]) -> None:
+    drop(draft)
+    draft_of(theirs)

@@ -1,6 +1,6 @@
 """Who answers: the agent, and the provider, model and settings for the turns of this tab."""
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote
 
 import streamlit as st
@@ -8,14 +8,15 @@ import streamlit as st
 from web_ui.agent_form import change_agent, new_agent
 from web_ui.api import Api, ApiError
 from web_ui.markdown import inline
-from web_ui.place import DEFAULT_AGENT, conversation, remembered, tell
+from web_ui.place import DEFAULT_AGENT, conversation, leave, remembered, tell
 
-__all__ = ["choose_agent", "chosen", "show_agents", "show_model"]
+__all__ = ["chat_with", "choose_agent", "chosen", "show_agents", "show_model"]
 
 _BUILT_IN: Final = ("ollama", "lmstudio", "openai", "local")
 _NOT_THERE: Final = 404
 _NO_ID: Final = 422
 _AUTOMATIC: Final = ""
+_MOST_AGENTS: Final = 500
 
 
 def chosen() -> dict[str, Any]:
@@ -23,6 +24,14 @@ def chosen() -> dict[str, Any]:
     options: dict[str, Any] = st.session_state.get("options", {})
     wanted = {name: value for name, value in options.items() if value not in {None, _AUTOMATIC}}
     return {"agent_id": st.session_state.get("agent") or DEFAULT_AGENT, **wanted}
+
+
+def chat_with(agent_id: str) -> NoReturn:
+    """Go to a new chat, from whichever page, with this agent chosen."""
+    leave()
+    st.session_state.next_agent = agent_id
+    # Streamlit knows pages by their addresses.
+    st.switch_page(st.Page(leave, title="Chat", default=True))
 
 
 def choose_agent(api: Api) -> None:
@@ -40,9 +49,7 @@ def choose_agent(api: Api) -> None:
 
 
 def show_agents(api: Api, *, anew: bool) -> None:
-    listed: list[dict[str, Any]] = remembered(
-        "agents", lambda: api.get("/api/v1/agents", status="active", sort="name")["agents"], [], anew=anew
-    )
+    listed: list[dict[str, Any]] = remembered("agents", lambda: _active(api), [], anew=anew)
     agents = {each["agent_id"]: each for each in listed if each["right"] != "read"}
     names = {DEFAULT_AGENT: "Default assistant"} | {id_: each["name"] for id_, each in agents.items()}
     asked: str = st.session_state.pop("next_agent", None) or _agent_before()
@@ -65,6 +72,19 @@ def show_agents(api: Api, *, anew: bool) -> None:
             and agent is not None
         ):
             change_agent(api, agent)
+
+
+def _active(api: Api) -> list[dict[str, Any]]:
+    """By name; so many that nobody chooses among more of them here."""
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while len(found) < _MOST_AGENTS:
+        page = api.get("/api/v1/agents", status="active", sort="name", cursor=cursor)
+        found += page["agents"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    return found
 
 
 def _agent_before() -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from web_ui.agents.show import show_agents_page
 from web_ui.api import Api
 from web_ui.logins import Login
 from web_ui.markdown import inline
@@ -31,6 +32,7 @@ class Place:
 
 
 _PLACES: Final[tuple[Place, ...]] = (
+    Place("agents", "Agents", ":material/smart_toy:", show_agents_page),
     Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
 )
 PATHS: Final = frozenset(f"/{place.path}" for place in _PLACES)

@@ -25,15 +25,6 @@ from web_ui.shell import show_page
 show_page(streamlit.session_state.login)
 """
 
-FORM: Final = """
-import streamlit
-from web_ui.agent_form import change_agent
-from web_ui.api import Api
-from web_ui.serving import serving
-if "next_agent" not in streamlit.session_state:
-    change_agent(Api(serving().http, streamlit.session_state.login.bearer), streamlit.session_state.agent)
-"""
-
 
 @pytest.fixture
 def page(api: str, tmp_path: Path, model: ModelServer) -> Generator[AppTest]:
@@ -107,29 +98,6 @@ def test_a_tab_that_opens_a_conversation_goes_on_with_its_agent(
     # The control: a new chat is with the default assistant.
     fresh = page_of(page.session_state["login"]).run()
     assert fresh.selectbox(key="agent").value == "default"
-
-
-def test_a_change_of_an_agent_leaves_alone_what_was_not_changed(page: AppTest, api: str) -> None:
-    page.run()
-    with Person(api, "pat").http as http:
-        tools = [tool["name"] for tool in http.get("/api/v1/tools").json()["tools"]]
-        body = {
-            "name": "Plain",
-            "system_prompt": "Help.",
-            "temperature": None,
-            "max_tokens": None,
-            "tools": tools,
-        }
-        agent = http.post("/api/v1/agents", json=body).json()
-        form = AppTest.from_string(FORM, default_timeout=30)
-        form.session_state["login"], form.session_state["agent"] = page.session_state["login"], agent
-        form.run().text_input[0].set_value("Plainer")
-        form.button[0].click().run()
-        assert not form.exception
-        changed = http.get(f"/api/v1/agents/{agent['agent_id']}").json()
-    expected = agent | {"name": "Plainer"}
-    names = ("name", "temperature", "max_tokens", "tools", "provider", "model_id", "approvals")
-    assert [changed[name] for name in names] == [expected[name] for name in names]
 
 
 def test_a_conversation_of_nobody_is_not_there(page: AppTest) -> None:

@@ -1,0 +1,204 @@
+"""The page of agents without a browser, before the real API."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.servers import Person, token_for
+from web_ui.api import open_http
+from web_ui.logins import Logins, Tokens
+from web_ui.serving import Serving, serve_with
+
+FOREVER: Final = 4e9
+SCRIPT: Final = """
+import streamlit
+from web_ui.agents.show import show_agents_page
+from web_ui.api import Api
+from web_ui.serving import serving
+login = streamlit.session_state.login
+show_agents_page(Api(serving().http, login.bearer), login)
+"""
+IMPORT: Final = """
+import streamlit
+from web_ui.agents.importing import import_agents
+from web_ui.api import Api
+from web_ui.serving import serving
+if "a" not in streamlit.query_params:
+    import_agents(Api(serving().http, streamlit.session_state.login.bearer))
+"""
+BODY: Final[dict[str, Any]] = {
+    "name": "Plain",
+    "description": "For tests",
+    "system_prompt": "Help.\nBe brief.",
+    "temperature": 0.33,
+    "max_tokens": None,
+    "tools": ["current_time", "calculator"],
+    "approvals": {"tools": ["calculator"], "not_read_only": True},
+    "streaming": False,
+    "metadata": {"team": "garden", "n": 1.5},
+}
+
+
+class Visit:
+    """The page of somebody who is signed in, and what the API says to them."""
+
+    def __init__(self, page: AppTest, http: httpx2.Client) -> None:
+        self.page = page
+        self.http = http
+
+    def made(self, **body: Any) -> dict[str, Any]:
+        answer = self.http.post("/api/v1/agents", json={**BODY, **body})
+        assert answer.is_success
+        return answer.json()
+
+    def now(self, agent: dict[str, Any]) -> dict[str, Any]:
+        return self.http.get(f"/api/v1/agents/{agent['agent_id']}").json()
+
+    def opens(self, agent_id: str, tab: str = "Settings") -> None:
+        self.page.query_params["a"] = agent_id
+        self.page.session_state[f"agent-tabs-{agent_id}"] = tab
+        self.runs()
+
+    def runs(self) -> None:
+        self.page.run()
+        assert not self.page.exception
+
+    def types(self, label: str, text: str) -> None:
+        fields = [*self.page.text_input, *self.page.text_area]
+        next(each for each in fields if each.label == label).set_value(text)
+
+    def clicks(self, label: str) -> None:
+        next(each for each in self.page.button if each.label == label).click()
+        self.runs()
+
+    @property
+    def said(self) -> str:
+        page = self.page
+        return "\n".join(str(each.value) for each in [*page.markdown, *page.code, *page.caption, *page.error])
+
+
+@pytest.fixture
+def visit(api: str, tmp_path: Path) -> Generator[Visit]:
+    with open_http(api) as http, Person(api, "ada").http as own:
+        logins = Logins(http, tmp_path, lambda: Tokens(token_for("ada"), FOREVER, None, 60))
+        serve_with(Serving(http, logins))
+        page = AppTest.from_string(SCRIPT, default_timeout=30)
+        _, page.session_state["login"] = logins.continue_as_local()
+        yield Visit(page, own)
+
+
+def test_a_new_agent_has_the_tools_that_were_ticked_and_nothing_typed_is_lost_before(visit: Visit) -> None:
+    visit.opens("new")
+    visit.types("System prompt", "Count.")
+    visit.page.radio[0].set_value("Only those that I tick")
+    visit.clicks("Create")
+    assert "An agent needs a name" in visit.said
+    visit.types("Name", "Counter")
+    for each in visit.page.checkbox:
+        if each.label in {"calculator", r"current\_time"}:
+            each.check()
+    visit.runs()
+    visit.clicks("Create")
+    assert [each.value for each in visit.page.title] == ["Counter"]
+    [made] = visit.http.get("/api/v1/agents", params={"search": "Counter"}).json()["agents"]
+    assert (made["system_prompt"], made["tools"]) == ("Count.", ["calculator", "current_time"])
+    assert (made["temperature"], made["max_tokens"]) == (0.7, 2048)
+
+
+def test_a_change_leaves_alone_what_was_not_changed(visit: Visit) -> None:
+    agent = visit.made()
+    visit.opens(agent["agent_id"])
+    visit.clicks("Save")
+    assert visit.now(agent) == agent
+    visit.types("Name", "Plainer")
+    visit.clicks("Save")
+    expected = {**agent, "name": "Plainer", "version": 2}
+    assert {**visit.now(agent), "updated_at": agent["updated_at"]} == expected
+
+
+def test_what_somebody_else_changed_meanwhile_is_shown_and_either_counts(visit: Visit) -> None:
+    agent = visit.made()
+    path = f"/api/v1/agents/{agent['agent_id']}"
+    visit.opens(agent["agent_id"])
+    visit.types("Name", "Mine")
+    visit.runs()
+    visit.http.patch(path, json={"name": "Theirs", "system_prompt": "Help.\nBe long."})
+    visit.clicks("Save")
+    assert "+Be long." in visit.said
+    assert visit.now(agent)["name"] == "Theirs"
+    visit.clicks("Save mine over it")
+    kept = visit.now(agent)
+    assert (kept["name"], kept["system_prompt"], kept["version"]) == ("Mine", "Help.\nBe long.", 3)
+    visit.types("Name", "Mine again")
+    visit.runs()
+    visit.http.patch(path, json={"name": "Theirs again"})
+    visit.clicks("Save")
+    visit.clicks("Take theirs")
+    names = [each.value for each in visit.page.text_input if each.label == "Name"]
+    assert (names, visit.now(agent)["version"]) == (["Theirs again"], 4)
+
+
+def test_more_tokens_than_the_server_allows_are_refused_beside_their_field(visit: Visit) -> None:
+    agent = visit.made(max_tokens=1000)
+    visit.opens(agent["agent_id"])
+    visit.page.number_input[0].set_value(131_000)
+    visit.clicks("Save")
+    assert "4096 tokens at most" in visit.said
+    assert visit.page.number_input[0].value == 131_000
+
+
+def test_what_two_versions_have_different_is_shown_and_one_is_restored(visit: Visit) -> None:
+    agent = visit.made()
+    path = f"/api/v1/agents/{agent['agent_id']}"
+    change = {"system_prompt": "Help.\nBe kind.", "tools": ["calculator", "list_todos"], "temperature": None}
+    visit.http.patch(path, json=change)
+    visit.opens(agent["agent_id"], "Versions")
+    for words in ("-Be brief.", "+Be kind.", r"with list\_todos", r"without current\_time"):
+        assert words in visit.said
+    visit.clicks("Restore it")
+    restored = visit.now(agent)
+    assert (restored["version"], restored["system_prompt"], restored["temperature"]) == (
+        3,
+        "Help.\nBe brief.",
+        0.33,
+    )
+
+
+def test_what_was_exported_is_imported_and_what_is_no_document_stays_in_the_field(visit: Visit) -> None:
+    agent = visit.made(name="Traveller")
+    document = visit.http.get(f"/api/v1/agents/{agent['agent_id']}/export").json()
+    document["config"]["tools"].append("cannon")
+    dialog = AppTest.from_string(IMPORT, default_timeout=30)
+    dialog.session_state["login"] = visit.page.session_state["login"]
+    dialog.run().text_area[0].set_value('{"format": ')
+    dialog.button[0].click().run()
+    assert "This is not JSON" in dialog.error[0].value
+    assert dialog.text_area[0].value == '{"format": '
+    dialog.text_area[0].set_value(json.dumps(document))
+    dialog.button[0].click().run()
+    assert "cannon" in dialog.session_state["notice"]
+    made = visit.now({"agent_id": dialog.query_params["a"]})
+    assert {name: made[name] for name in BODY} == {**BODY, "name": "Traveller"}
+
+
+def test_agents_are_searched_and_an_archived_one_is_found_there_alone(visit: Visit) -> None:
+    agent = visit.made(name="Rare bird")
+    visit.runs()
+    visit.types("Search agents", "rare b")
+    visit.runs()
+    assert [each.label for each in visit.page.button if each.key.startswith("agents-open")] == [
+        "**Rare bird**"
+    ]
+    visit.opens(agent["agent_id"])
+    visit.clicks("Archive")
+    assert visit.now(agent)["status"] == "archived"
+    visit.page.query_params.clear()
+    visit.runs()
+    assert [each.value for each in visit.page.info] == [
+        "No agent has these words in its name or description."
+    ]
