@@ -60,7 +60,7 @@ from chat_api.settings import Settings
 from chat_api.tools import routes as tool_routes
 from chat_api.tools.bridge import ToolBridge
 from chat_api.tools.connections import connect_http, connect_in_process
-from chat_api.tools.servers import routes as server_routes
+from chat_api.tools.routers import ROUTERS as TOOLS
 from chat_api.tools.servers.others import OtherServers
 from kit.access import CHANNEL as ACCESS
 from kit.access import Access, Door, open_access, open_door
@@ -88,7 +88,7 @@ _LIMITED: Final = (
     *CONVERSATIONS,
     conversation_routes.router,
     branch_routes.deletions,
-    server_routes.router,
+    *TOOLS,
     provider_routes.router,
     holding_routes.router,
 )

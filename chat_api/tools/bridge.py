@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import anyio
 import structlog
@@ -22,17 +22,21 @@ from chat_api.tools.function_tools import KEY, failed, function_tool, outcome, r
 from chat_api.tools.line import LineBroken, has_ended
 from chat_api.tools.servers.others import OtherServers
 from chat_api.tools.toolbox import Toolbox, ToolUser
+from kit.errors import Problem
 
 __all__ = ["ToolBridge", "ToolUser", "Toolbox"]
 
 LIST_PATIENCE: Final = 10.0
 CALL_PATIENCE: Final = 15.0
 """How long a tool server that is away is waited for: as long as it takes to start again."""
+ASK_PATIENCE: Final = 1.0
+"""The same for who asks for something themselves."""
 
 _log = structlog.get_logger(__name__)
 _SHORTEST_LIFETIME: Final = 1.0
 _LONGEST_LIFETIME: Final = 60.0
 _LIST_TIMEOUT: Final = 10.0
+_ASK_TIMEOUT: Final = 15.0
 _FAILURE_LIFETIME: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 _MOST_FAILURES: Final = 10
@@ -45,6 +49,7 @@ _TRY_AGAIN: Final = "turnlog/try-again"
 # In the `_meta` of a call: what a program may call, which would else get round the rules of its agent.
 _FUNCTIONS: Final = "turnlog/functions"
 _NO_ANSWER: Final = "The tool server did not answer; the call may not have happened."
+T = TypeVar("T")
 _FAILURES: Final = (MCPError, LineBroken, RuntimeError, OSError, ValidationError)
 
 
@@ -77,6 +82,27 @@ class ToolBridge:
         Raises ToolServerUnreachable where it is our own that stays away; others are left out.
         """
         return await self._others.add_to(await self._own(deputy), deputy)
+
+    async def ask(
+        self, deputy: Deputy, send: Callable[[Client], Awaitable[T]], unanswered: Callable[[], Problem]
+    ) -> T:
+        """What our own tool server answers to `send`, which may be sent again where it has just gone away.
+
+        Raises `unanswered` where it does not answer, or not as it should.
+        """
+        pauses = _pauses(ASK_PATIENCE)
+        while True:
+            asking = Asking(deputy.token())
+            try:
+                with anyio.fail_after(_ASK_TIMEOUT):
+                    async with self._client(asking) as client:
+                        return await send(client)
+            except _FAILURES as error:
+                pause = next(pauses, None) if asking.away else None
+                if pause is None:
+                    _log.warning("tool_server_not_asked", reason=type(error).__name__, away=asking.away)
+                    raise unanswered() from error
+            await anyio.sleep(pause)
 
     async def _own(self, deputy: Deputy) -> Toolbox:
         pauses = _pauses(LIST_PATIENCE)

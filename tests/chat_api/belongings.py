@@ -41,6 +41,10 @@ def _provider(person: Person) -> str:
     return _made(person, "/api/v1/providers", body, "id")
 
 
+def _todo(person: Person) -> str:
+    return _made(person, "/api/v1/todos", {"title": "Mine"}, "id")
+
+
 def _tool(person: Person) -> str:
     return _made(person, REGISTER, tool(fresh()), "tool_id")
 
@@ -77,6 +81,7 @@ BELONGINGS: Final[dict[str, Callable[[Person], str]]] = {
     "run_id": lambda person: person.say("Hello")["run_id"],
     "server_id": _server,
     "thread_id": _thread,
+    "todo_id": _todo,
     "tool_id": _tool,
     "user_id": lambda person: person.name,
 }

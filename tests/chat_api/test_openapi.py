@@ -47,6 +47,8 @@ def has_model(operation: dict[str, Any]) -> bool:
     succeeds = [
         answer for status, answer in operation["responses"].items() if status in {"200", "201", "202"}
     ]
+    if not succeeds:
+        return operation["responses"].get("204", {}).keys() == {"description"}
     schemas = [answer.get("content", {}).get("application/json", {}).get("schema", {}) for answer in succeeds]
     return bool(schemas) and all("$ref" in schema for schema in schemas)
 

@@ -1,0 +1,1 @@
+"""The user's todos, which the tool server keeps."""
