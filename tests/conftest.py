@@ -2,11 +2,12 @@
 
 import atexit
 import os
+import tempfile
 from collections.abc import AsyncGenerator, Generator
 from functools import cache
 from pathlib import Path
-from shutil import rmtree
-from tempfile import gettempdir
+from shutil import disk_usage, rmtree
+from typing import Final
 
 import httpcore2
 import pytest
@@ -18,6 +19,19 @@ from kit.postgres.engine import psycopg_url
 from tests.databases import execute, forget_crashes, fresh_database
 
 pytest_plugins = ["tests.clients", "tests.servers"]
+
+_MEMORY: Final = Path("/dev/shm")
+_ROOM: Final = 4_000_000_000
+
+
+def pytest_configure() -> None:
+    """Work in memory where there is room: a database has 300 files, and a test's are gone after it."""
+    if "TMPDIR" in os.environ or not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK):
+        return
+    if disk_usage(_MEMORY).free > _ROOM and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
+        # The programs that tests start are to work there, too.
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,7 +59,7 @@ def postgres_url(testrun_uid: str) -> str:
     if given:
         return psycopg_url(given)
     # Not below pytest's own folder, which another run of pytest tidies up and closes to other users.
-    folder = Path(gettempdir()) / f"turnlog-tests-{testrun_uid}"
+    folder = Path(tempfile.gettempdir()) / f"turnlog-tests-{testrun_uid}"
     # The last worker's server is stopped by then: what is registered last runs first.
     atexit.register(_remove_if_stopped, folder)
     url = embedded_url(folder)
