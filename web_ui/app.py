@@ -11,7 +11,6 @@ from streamlit.web.server.starlette import App
 
 from web_ui.doors import ROUTES
 from web_ui.guard import Guard
-from web_ui.index import INDEXES
 from web_ui.serving import Serving, serve_with, serving
 
 __all__ = ["create_app"]
@@ -53,7 +52,7 @@ def create_app(what: Serving) -> App:
     serve_with(what)
     return App(
         _SCRIPT,
-        routes=[*ROUTES, *INDEXES],
+        routes=list(ROUTES),
         middleware=[Middleware(Guard, current=serving)],
         on_script_error=_tell,
     )
