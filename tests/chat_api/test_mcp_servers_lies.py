@@ -26,7 +26,13 @@ MEGABYTE = b" " * 1_000_000
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers is waited for, however busy the machine is."""
+    monkeypatch.setattr(others, "FIRST_WAIT", PATIENCE)
+
+
+@pytest.fixture
+def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(others, "FIRST_WAIT", FIRST_WAIT)
 
 
@@ -54,10 +60,10 @@ def assert_unharmed(admin: Person, model: ModelServer, honest: Foreign) -> list[
     return tool_names(model.requests[0])
 
 
-def listen(admin: Person, honest: Foreign, url: str) -> str:
+def listen(admin: Person, honest: Foreign, url: str, patience: float = PATIENCE) -> str:
     """Register an honest server, and the one at `url`, whose id it returns."""
     register(admin, honest.url)
-    return register(admin, url, "liar", timeout_seconds=2)
+    return register(admin, url, "liar", timeout_seconds=patience)
 
 
 GOOD = result(tools=[tool()])
@@ -108,12 +114,13 @@ SILENT: dict[str, dict[str, Answer]] = {
 }
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", SILENT)
 def test_a_server_that_does_not_answer_costs_its_own_tools_only(
     admin: Person, model: ModelServer, honest: Foreign, name: str
 ) -> None:
     with lying(**SILENT[name]) as liar:
-        listen(admin, honest, liar.url)
+        listen(admin, honest, liar.url, patience=2)
         offered = assert_unharmed(admin, model, honest)
         assert liar.asked
         assert not any(each.startswith("liar__") for each in offered)
