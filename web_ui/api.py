@@ -59,8 +59,11 @@ class Api:
         self._bearer: Final = bearer
 
     def get(self, path: str, **query: Any) -> Any:
-        wanted = {name: value for name, value in query.items() if value is not None}
-        return self._ask("GET", path, params=wanted)
+        return self._ask("GET", path, params=_given(query))
+
+    def file(self, path: str, **query: Any) -> bytes:
+        """What is at `path` as it is."""
+        return self._read("GET", path, params=_given(query))[1]
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Any:
         given = {} if body is None else {"json": body}
@@ -89,6 +92,10 @@ class Api:
                 return
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
+        response, body = self._read(method, path, **request)
+        return json.loads(body) if body and "json" in response.headers.get("content-type", "") else body
+
+    def _read(self, method: str, path: str, **request: Any) -> tuple[httpx2.Response, bytes]:
         try:
             with self.stream(method, path, **request) as response:
                 body = response.read()
@@ -98,7 +105,11 @@ class Api:
             raise NotSignedIn
         if not response.is_success:
             raise ApiError(*message_of(response), response.status_code, _details_of(response))
-        return json.loads(body) if body and "json" in response.headers.get("content-type", "") else body
+        return response, body
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _only(if_match: str | None) -> dict[str, str]:

@@ -7,13 +7,15 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from web_ui.actions import show_actions, show_trouble
+from web_ui.actions import show_actions
 from web_ui.api import Api, ApiError, NotSignedIn
 from web_ui.choosing import chosen
+from web_ui.fallbacks import fallbacks_of, keep_fallbacks
 from web_ui.history import AVATARS, messages_of, show_message
 from web_ui.live import show_live
 from web_ui.markdown import safe
 from web_ui.place import conversation, enter
+from web_ui.trouble import show_trouble
 from web_ui.turn import Asked, Turn
 
 __all__ = ["Chat"]
@@ -30,6 +32,10 @@ class Chat:
         self._api: Final = api
         self._user_id: Final = user_id
         self._conversation: Final = conversation()
+        self.messages: list[dict[str, Any]] = []
+        """What was said so far; while a turn goes on, what was read before it."""
+        self._more = False
+        self._refusal: ApiError | None = None
         self._turn = self._turn_here()
         self.is_live = self._turn is not None and self._turn.state.outcome is None
 
@@ -41,21 +47,63 @@ class Chat:
         if not prompt or self.is_live:
             return
         here = {} if self._conversation is None else {"conversation_id": self._conversation}
-        leaf = st.session_state.pop("leaf", None)
-        after = {"parent_id": leaf} if here and leaf else {}
+        _, shown, _ = st.session_state.get("history", (None, [], False))
+        after = {"parent_id": shown[-1]["id"]} if here and shown and "leaf" in st.session_state else {}
         body = {"message": prompt, **here, **after, **chosen()}
         self._begin(Asked(f"/api/{quote(self._user_id, safe='')}/chat", body, self._conversation))
         self.is_live = True
+
+    def read(self) -> None:
+        """Ask for what was said, unless a turn goes on."""
+        here = self._conversation
+        if here is None:
+            return
+        place, self.messages, self._more = st.session_state.get("history", (None, [], False))
+        if self.is_live and place == here:
+            return
+        count = st.session_state.get("shown", _SHOWN) if place == here else _SHOWN
+        try:
+            self.messages, self._more = self._messages(here, count)
+        except NotSignedIn:
+            raise
+        except ApiError as error:
+            self._refusal = error
+            if place != here or error.status in _NOT_THERE:
+                self.messages, self._more = [], False
+        else:
+            st.session_state.history = (here, self.messages, self._more)
+
+    @property
+    def is_branched(self) -> bool:
+        """Whether there may be others in the place of what is shown."""
+        return self._more or any(len(message["siblings"]) > 1 for message in self.messages)
+
+    def _messages(self, here: str, count: int) -> tuple[list[dict[str, Any]], bool]:
+        leaf = st.session_state.get("leaf")
+        try:
+            return messages_of(self._api, here, count, leaf=leaf)
+        except ApiError as error:
+            if leaf is None or error.status != HTTPStatus.NOT_FOUND:
+                raise
+        # The message has been deleted.
+        del st.session_state.leaf
+        return messages_of(self._api, here, count)
 
     def show(self) -> None:
         """What was said, and what is being said, to its end.
 
         What has no place on the page any more is emptied, as Streamlit would leave it there until the end.
         """
-        history = self._history()
-        turn = self._turn
-        with _slot(shown=not history and turn is None):
-            if not history and turn is None:
+        history, turn = self.messages, self._turn
+        if self._refusal is not None:
+            _say_why(self._refusal)
+        with _slot(shown=self._more):
+            if self._more:
+                earlier = "Show earlier messages"
+                st.button(earlier, key="earlier", disabled=self.is_live, on_click=_show_earlier)
+        is_empty = not history and turn is None
+        with _slot(shown=is_empty):
+            if is_empty:
                 self._welcome()
         with st.container():
             self._show_history(history)
@@ -73,10 +121,13 @@ class Chat:
                 show_trouble(self._api, turn, history[-1] if history else None, self._begin)
 
     def _show_history(self, history: list[dict[str, Any]]) -> None:
+        if not history:
+            return
         shown = _still_there(history, self._turn) if self.is_live else history
+        notes = fallbacks_of(self._api, self._conversation)
         for message in shown:
             with st.container():
-                show_message(self._api, message)
+                show_message(self._api, message, notes.get(message["run_id"]))
                 with _slot(shown=not self.is_live):
                     if not self.is_live:
                         show_actions(self._api, message, self._begin, is_last=message is history[-1])
@@ -87,6 +138,7 @@ class Chat:
         turn: Turn | None = st.session_state.get("turn")
         if turn is None or turn.state.outcome is not None:
             # Otherwise it was clicked twice.
+            st.session_state.pop("put_off", None)
             turn = st.session_state.turn = Turn(self._api, asked)
         self._turn = turn
 
@@ -98,9 +150,17 @@ class Chat:
             turn = None
         if turn is not None and turn.state.outcome is None:
             return turn
-        # One that was not taken is shown until another goes on; others are in the history once they are over.
-        refused = turn if turn is not None and turn.state.outcome == "refused" else None
-        run_id = None if here is None else self._unfinished(here)
+        # One that was not taken is shown until another goes on, and after it; others are in the history once
+        # they are over, at the end of the newest branch.
+        if turn is not None and turn.state.outcome == "refused":
+            st.session_state.put_off = turn
+        elif turn is not None:
+            keep_fallbacks(turn)
+            st.session_state.pop("leaf", None)
+        refused: Turn | None = st.session_state.get("put_off")
+        # What is said just now does not wait for this: the API knows.
+        is_asked = here is not None and not st.session_state.get("say")
+        run_id = self._unfinished(here) if is_asked and here is not None else None
         if run_id is None or (refused is not None and refused.state.run_id == run_id):
             turn = refused
         else:
@@ -117,28 +177,6 @@ class Chat:
         except ApiError:
             return None
         return runs[0]["id"] if runs else None
-
-    def _history(self) -> list[dict[str, Any]]:
-        """What was said so far; while a turn goes on, what was read before it."""
-        here = self._conversation
-        if here is None:
-            return []
-        place, messages, more = st.session_state.get("history", (None, [], False))
-        if not self.is_live or place != here:
-            count = st.session_state.get("shown", _SHOWN) if place == here else _SHOWN
-            try:
-                messages, more = messages_of(self._api, here, count, leaf=st.session_state.get("leaf"))
-            except NotSignedIn:
-                raise
-            except ApiError as error:
-                _say_why(error)
-                return messages if place == here and error.status not in _NOT_THERE else []
-            st.session_state.history = (here, messages, more)
-        with _slot(shown=more):
-            if more:
-                earlier = "Show earlier messages"
-                st.button(earlier, key="earlier", disabled=self.is_live, on_click=_show_earlier)
-        return messages
 
     def _welcome(self) -> None:
         """An empty page says what can be done, and what is missing for it."""

@@ -1,30 +1,43 @@
 """The conversations beside the chat: the list, the search, and what can be done with the one that is open."""
 
 import html
-import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
 import streamlit as st
 
-from web_ui.api import Api, ApiError
-from web_ui.history import messages_of
+from web_ui.api import Api, ApiError, NotSignedIn
 from web_ui.markdown import inline
-from web_ui.place import attempt, conversation, go_to, leave, remembered
+from web_ui.place import (
+    attempt,
+    conversation,
+    draw_all,
+    draw_what_changed,
+    go_to,
+    leave,
+    remembered,
+)
 
 __all__ = ["show_conversations", "show_menu"]
 
 _PAGE: Final = 20
 _LONGEST_TITLE: Final = 255
 _LONGEST_QUERY: Final = 200
-_ALL: Final = 100_000
+_FORMATS: Final = {"markdown": ("md", "text/markdown"), "json": ("json", "application/json")}
 _UNTITLED: Final = "New conversation"
 
 
 def show_conversations(api: Api, *, anew: bool) -> None:
     """A list of them, or of what was found. `anew`: ask for it, in place of what was told before."""
+    # By itself where no turn is followed, which would keep it waiting.
+    (st.fragment(_show_conversations) if anew else _show_conversations)(api, anew=anew)
+
+
+def _show_conversations(api: Api, *, anew: bool) -> None:
+    draw_what_changed()
     wanted = st.text_input(
         "Search conversations",
         key="search",
@@ -33,10 +46,14 @@ def show_conversations(api: Api, *, anew: bool) -> None:
         icon=":material/search:",
         max_chars=_LONGEST_QUERY,
     ).strip()
-    if wanted:
-        _show_found(api, wanted)
-    else:
-        _show_list(api, anew=anew)
+    try:
+        if wanted:
+            _show_found(api, wanted)
+        else:
+            _show_list(api, anew=anew)
+    except NotSignedIn as error:
+        # What is drawn by itself has no shell around it.
+        st.caption(inline(str(error)))
 
 
 def _show_found(api: Api, wanted: str) -> None:
@@ -91,22 +108,45 @@ def _show_link(where: Mapping[str, Any], title: str | None, *, key: str) -> None
         key=key,
         type="secondary" if is_here else "tertiary",
         width="stretch",
-        on_click=go_to,
+        on_click=_open,
         args=(where["conversation_id"], where["agent_id"]),
     )
 
 
-def show_menu(api: Api, *, anew: bool) -> None:
-    """Of the conversation that is open: its name, the archive, files of it, and the end of it."""
+def _open(conversation_id: str, agent_id: str | None) -> None:
+    draw_all()
+    go_to(conversation_id, agent_id)
+
+
+def show_menu(api: Api, last: str, *, is_branched: bool, is_live: bool) -> None:
+    """Of the conversation that is open: its name, the archive, files of it, and the end of it.
+
+    `last` is the message that the branch on the page ends with.
+    """
     open_one = conversation()
-    if open_one is None:
-        return
-    found: dict[str, Any] | None = remembered(
-        f"conversation {open_one}", lambda: api.get(_path(open_one)), None, anew=anew
+    if open_one is not None:
+        # By itself, and asked for once it is open; but a turn that is followed would keep it waiting.
+        show = _show_menu if is_live else st.fragment(_show_menu)
+        show(api, open_one, last, is_branched=is_branched)
+
+
+def _show_menu(api: Api, open_one: str, last: str, *, is_branched: bool) -> None:
+    draw_what_changed()
+    menu = st.popover(
+        "This conversation",
+        icon=":material/more_horiz:",
+        type="tertiary",
+        key=f"menu-{open_one}",
+        on_change="rerun",
     )
-    if found is None:
+    if not menu.open:
         return
-    with st.popover("This conversation", icon=":material/more_horiz:", type="tertiary", key="menu"):
+    with menu:
+        try:
+            found: dict[str, Any] = api.get(_path(open_one))
+        except ApiError as error:
+            st.caption(inline(str(error)))
+            return
         st.text_input(
             "Name",
             found["title"] or "",
@@ -118,21 +158,39 @@ def show_menu(api: Api, *, anew: bool) -> None:
         archived = found["status"] == "archived"
         action, words = ("unarchive", "Take out of the archive") if archived else ("archive", "Archive")
         _button(words, ":material/archive:", "archive", _archive, (api, open_one, action))
-        for kind, media_type, make in (
-            ("Markdown", "text/markdown", _as_markdown),
-            ("JSON", "application/json", _as_json),
-        ):
-            st.download_button(
-                f"Export as {kind}",
-                data=lambda make=make: make(api, found),
-                file_name=f"conversation.{'md' if kind == 'Markdown' else 'json'}",
-                mime=media_type,
-                key=f"export-{kind}",
-                icon=":material/download:",
-                on_click="ignore",
-                width="stretch",
-            )
-        _button("Delete", ":material/delete:", "delete", _delete, (api, open_one))
+        _show_exports(api, open_one, last, is_branched=is_branched)
+        if st.session_state.get("sure") == open_one:
+            st.caption("All that was said in it goes.")
+            _button("Delete it", ":material/delete:", "delete", _delete, (api, open_one))
+        else:
+            _button("Delete", ":material/delete:", "ask-delete", _ask, (open_one,))
+
+
+def _ask(open_one: str) -> None:
+    st.session_state.sure = open_one
+
+
+def _show_exports(api: Api, open_one: str, last: str, *, is_branched: bool) -> None:
+    """Of the branch on the page, and of all."""
+    path = f"{_path(open_one)}/export"
+    for words, format_, leaf in (
+        ("Export as Markdown", "markdown", last),
+        ("Export as JSON", "json", last),
+        ("All branches as Markdown", "markdown", "all"),
+        ("All branches as JSON", "json", "all"),
+    ):
+        if leaf == "all" and not is_branched:
+            continue
+        st.download_button(
+            words,
+            data=partial(api.file, path, format=format_, leaf=leaf),
+            file_name=f"conversation.{_FORMATS[format_][0]}",
+            mime=_FORMATS[format_][1],
+            key=words,
+            icon=":material/download:",
+            on_click="ignore",
+            width="stretch",
+        )
 
 
 def _button(words: str, icon: str, key: str, action: Any, args: tuple[Any, ...]) -> None:
@@ -142,32 +200,21 @@ def _button(words: str, icon: str, key: str, action: Any, args: tuple[Any, ...])
 def _rename(api: Api, found: Mapping[str, Any]) -> None:
     title = st.session_state[f"name-{found['conversation_id']}-{found['title']}"].strip()
     if title:
+        draw_all()
         attempt(lambda: api.patch(_path(found["conversation_id"]), {"title": title}), "It has a new name.")
 
 
 def _archive(api: Api, conversation_id: str, action: str) -> None:
+    draw_all()
     words = "It is in the archive." if action == "archive" else "It is out of the archive."
     attempt(lambda: api.post(f"{_path(conversation_id)}/{action}"), words)
 
 
 def _delete(api: Api, conversation_id: str) -> None:
+    draw_all()
     if attempt(lambda: api.delete(_path(conversation_id)), "The conversation is deleted."):
         leave()
 
 
 def _path(conversation_id: str) -> str:
     return f"/api/v1/conversations/{quote(conversation_id, safe='')}"
-
-
-def _as_json(api: Api, found: Mapping[str, Any]) -> bytes:
-    messages, _ = messages_of(api, found["conversation_id"], _ALL)
-    return json.dumps({"conversation": found, "messages": messages}, ensure_ascii=False, indent=2).encode()
-
-
-def _as_markdown(api: Api, found: Mapping[str, Any]) -> bytes:
-    messages, _ = messages_of(api, found["conversation_id"], _ALL)
-    said = [
-        f"## {message['role'].capitalize()}, {message['created_at']}\n\n{message['content']}\n"
-        for message in messages
-    ]
-    return "\n".join([f"# {inline(found['title'] or _UNTITLED)}\n", *said]).encode()

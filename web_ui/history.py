@@ -23,13 +23,20 @@ def messages_of(
 ) -> tuple[list[dict[str, Any]], bool]:
     """The newest `count` messages of a conversation, or a few more, oldest first; whether there are others.
 
-    Of the branch that ends with `leaf`, or with the newest message. Raises ApiError.
+    Of the branch of the message `leaf`, to its newest end, or of the newest message. Raises ApiError.
     """
     found: list[dict[str, Any]] = []
     cursor = None
     while len(found) < count:
         path = f"/api/v1/conversations/{conversation_id}/messages"
-        page = api.get(path, order="desc", leaf=leaf or "newest", limit=min(count, _PAGE), cursor=cursor)
+        page = api.get(
+            path,
+            order="desc",
+            leaf=leaf or "newest",
+            onward=leaf and True,
+            limit=min(count, _PAGE),
+            cursor=cursor,
+        )
         found += page["messages"]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -37,14 +44,17 @@ def messages_of(
     return found[::-1], cursor is not None
 
 
-def show_message(api: Api, message: Mapping[str, Any]) -> None:
+def show_message(api: Api, message: Mapping[str, Any], note: str | None = None) -> None:
+    """`note`: Markdown about an answer, above it."""
     with st.chat_message(message["role"], avatar=AVATARS[message["role"]]):
+        if note and message["role"] == "assistant":
+            st.caption(note)
         if message["tool_calls"]:
             for call in _calls_of(api, message):
                 show_call(call)
         st.markdown(safe(message["content"]))
         ended = {"failed": " · failed before its end", "cancelled": " · stopped"}.get(message["status"], "")
-        st.caption(f"{said_at(message['created_at'])}{ended}")
+        st.html(f"<small style='opacity: 0.7'>{said_at(message['created_at'])}{ended}</small>")
 
 
 def _calls_of(api: Api, message: Mapping[str, Any]) -> list[Call]:
@@ -71,11 +81,12 @@ def _latencies(api: Api, run_id: str) -> list[float | None]:
 
 
 def said_at(moment: str) -> str:
-    """A time as its reader's clock shows it."""
+    """A time as its reader's clock shows it, as HTML that has the whole date in its title."""
     try:
         zone = ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         zone = ZoneInfo("UTC")
     then = datetime.fromisoformat(moment).astimezone(zone)
     today = datetime.now(zone).date() == then.date()
-    return f"{then:%H:%M}" if today else f"{then:%d %b %Y, %H:%M}"
+    shown = f"{then:%H:%M}" if today else f"{then:%d %b %Y, %H:%M}"
+    return f"<time datetime='{then.isoformat()}' title='{then:%A, %d %B %Y, %H:%M:%S}'>{shown}</time>"

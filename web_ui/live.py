@@ -8,6 +8,7 @@ import streamlit as st
 
 from web_ui.api import ApiError
 from web_ui.cards import show_call, show_question
+from web_ui.fallbacks import told_of
 from web_ui.history import AVATARS
 from web_ui.markdown import safe
 from web_ui.turn import State, Turn
@@ -44,6 +45,7 @@ class _View:
         self._turn: Final = turn
         self._shown = State()
         with st.chat_message("assistant", avatar=AVATARS["assistant"]):
+            self._note: Final = st.empty()
             self._calls: Final = st.container()
             self._slots: Final[dict[str, Any]] = {}
             self._text: Final = st.empty()
@@ -54,6 +56,8 @@ class _View:
             self._clock: Final = foot.empty()
 
     def show(self, state: State) -> None:
+        if state.failed != self._shown.failed:
+            self._note.caption(told_of(state.failed, state.answers))
         for step, call in state.calls.items():
             if self._shown.calls.get(step) != call:
                 slot = self._slots.setdefault(step, self._calls.empty())

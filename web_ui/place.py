@@ -6,23 +6,29 @@ from typing import Any, Final, TypeVar
 import streamlit as st
 
 from web_ui.api import ApiError, NotSignedIn
+from web_ui.markdown import safe
 
 __all__ = [
     "DEFAULT_AGENT",
     "attempt",
     "conversation",
     "conversation_before",
+    "draw_all",
+    "draw_what_changed",
     "enter",
     "forget",
     "go_to",
     "leave",
     "remembered",
+    "say_notice",
     "tell",
 ]
 
 DEFAULT_AGENT: Final = "default"
 _PLACE: Final = "c"
-_OF_A_CONVERSATION: Final = ("turn", "history", "shown", "leaf", "agent_of", "last_conversation")
+_OF_A_CONVERSATION: Final = (
+    *("turn", "put_off", "history", "fallbacks", "shown", "leaf", "agent_of", "last_conversation"),
+)
 T = TypeVar("T")
 
 
@@ -63,6 +69,24 @@ def leave() -> None:
 def tell(words: str) -> None:
     """Say something to the person once the page is drawn anew."""
     st.session_state.notice = words
+
+
+def draw_all() -> None:
+    """Have the whole page drawn anew, after a click in a part that is drawn by itself."""
+    st.session_state.draw_all = True
+
+
+def draw_what_changed() -> None:
+    """To be called first in such a part."""
+    if st.session_state.pop("draw_all", False):
+        st.rerun()
+    say_notice()
+
+
+def say_notice() -> None:
+    """What was to be told."""
+    if notice := st.session_state.pop("notice", None):
+        st.toast(safe(notice), icon=":material/info:")
 
 
 def attempt(action: Callable[[], object], words: str) -> bool:

@@ -9,7 +9,7 @@ from web_ui.conversations import show_menu
 from web_ui.logins import Login
 from web_ui.markdown import safe
 from web_ui.pages import go_through
-from web_ui.place import leave
+from web_ui.place import leave, say_notice
 from web_ui.serving import serving
 from web_ui.sidebar import show_sidebar
 
@@ -26,9 +26,8 @@ def show_page(login: Login | None) -> None:
     if st.session_state.get("who", who) != who:
         st.session_state.clear()
     st.session_state.who = who
-    notice = st.session_state.pop("notice", None)
-    if notice:
-        st.toast(notice, icon=":material/info:")
+    st.session_state.pop("draw_all", None)
+    say_notice()
     try:
         go_through(_show_chat, Api(serving().http, login.bearer), login)
     except NotSignedIn:
@@ -49,8 +48,10 @@ def _show_chat(api: Api, login: Login) -> None:
     chat = Chat(api, login.user["user_id"])
     chat.take_prompt()
     show_sidebar(api, anew=not chat.is_live)
+    chat.read()
     with st.container():
-        show_menu(api, anew=not chat.is_live)
+        if chat.messages:
+            show_menu(api, chat.messages[-1]["id"], is_branched=chat.is_branched, is_live=chat.is_live)
     chat.show()
 
 

@@ -48,7 +48,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What there is of a turn. `outcome` is None while it goes on; `refused`: the server did not take it."""
+    """What there is of a turn. `outcome` is None while it goes on; `refused`: the server did not take it.
+
+    `failed` are the providers that did not answer, where `answers` does instead.
+    """
 
     version: int = 0
     run_id: str | None = None
@@ -56,6 +59,8 @@ class State:
     text: str = ""
     calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    failed: tuple[str, ...] = ()
+    answers: str = ""
     outcome: Outcome | None = None
     error: str | None = None
     code: str = ""
@@ -196,11 +201,12 @@ class Turn:
             case "attempt", _:
                 over = {step: call for step, call in state.calls.items() if call.is_over}
                 self._update(text=frame["content"], calls=over, questions={})
-            case "trace_start", "tool":
-                call = Call(frame["name"], frame["arguments"])
+            case "fallback", _:
+                failed, answers = frame["from"]["provider"], frame["to"]["provider"]
+                self._update(failed=(*state.failed, failed), answers=answers)
+            case "trace_start" | "trace_end", "tool":
+                call = _call(frame, state.calls.get(frame["step_id"]))
                 self._update(calls={**state.calls, frame["step_id"]: call})
-            case "trace_end", "tool":
-                self._update(calls={**state.calls, frame["step_id"]: _ended(frame, state.calls)})
             case "approval", _:
                 names = ("step_id", "seq", "name", "arguments", "reason")
                 question = Question(**{name: frame[name] for name in names})
@@ -221,8 +227,9 @@ class Turn:
             self._changed.notify_all()
 
 
-def _ended(frame: Mapping[str, Any], calls: Mapping[str, Call]) -> Call:
-    begun = calls.get(frame["step_id"])
+def _call(frame: Mapping[str, Any], begun: Call | None) -> Call:
+    if frame["type"] == "trace_start":
+        return Call(frame["name"], frame["arguments"])
     return Call(
         name=frame["name"],
         arguments=frame.get("arguments", begun.arguments if begun else None),

@@ -23,27 +23,35 @@ def test_conversations_are_found_named_exported_and_deleted(
     visitor: Visitor, model: ModelServer, api: str, tmp_path: Path
 ) -> None:
     with Person(api, "local").http as http:
-        for message in ("The first of them", "Something about zebras"):
-            assert http.post("/api/local/chat", json={"message": message}).is_success
+        assert http.post("/api/local/chat", json={"message": "The first of them"}).is_success
+        # More than the page shows, and than one page of the API has.
+        said = [
+            {"role": role, "content": f"{role} {n}"} for n in range(300) for role in ("user", "assistant")
+        ]
+        long = {"messages": [{"role": "user", "content": "Something about zebras"}, *said[1:]]}
+        assert http.post("/api/v1/conversations/import", json=long).json()["imported"]
     page = visitor.page
     visitor.comes_in()
     page.get_by_label("Search conversations").fill("zebra")
     page.get_by_label("Search conversations").press("Enter")
     expect(page.get_by_role("button", name="The first of them")).to_have_count(0)
     page.get_by_role("button", name="Something about zebras").click()
-    expect(visitor.answer).to_contain_text("Hello.")
+    expect(visitor.answer).to_contain_text("assistant 299")
     page.get_by_role("button", name="This conversation").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export as JSON").click()
     download.value.save_as(tmp_path / "it.json")
     exported = json.loads((tmp_path / "it.json").read_text())
-    assert [each["content"] for each in exported["messages"]] == ["Something about zebras", "Hello."]
+    assert [each["content"] for each in exported["messages"]] == [
+        each["content"] for each in long["messages"]
+    ]
     page.get_by_label("Name").fill("Zebras")
     page.get_by_label("Name").press("Enter")
     page.get_by_label("Search conversations").fill("")
     page.get_by_label("Search conversations").press("Enter")
     expect(page.get_by_role("button", name="Zebras")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_role("button", name="Zebras")).to_have_count(0)
     expect(page.get_by_role("heading", name="What can I do for you?")).to_be_visible()
 

@@ -55,5 +55,5 @@ def test_a_failed_turn_is_told_of_and_answered_anew_without_being_said_again(
     visitor.page.get_by_role("button", name="Regenerate").click()
     expect(visitor.answer).to_contain_text("A third one.")
     expect(visitor.page.get_by_label("Chat message from user")).to_have_count(1)
-    visitor.page.get_by_role("button", name="Answer before").click()
+    visitor.page.get_by_role("button", name="Before").click()
     expect(visitor.answer).to_contain_text("Another answer.")
