@@ -56,9 +56,8 @@ def _form(api: Api, agent: Mapping[str, Any] | None, choices: Choices, on_kept: 
         if st.button(words, type="primary", key=f"{draft.key}-keep"):
             _keep(api, draft, draft.before.get("version"), on_kept)
         if draft.is_touched:
-            st.button(
-                "Undo my changes", key=f"{draft.key}-drop", type="tertiary", on_click=drop, args=(draft,)
-            )
+            undo = "Start over" if agent is None else "Undo my changes"
+            st.button(undo, key=f"{draft.key}-drop", type="tertiary", on_click=drop, args=(draft,))
     _show_faults(draft, slots)
     if draft.theirs is not None:
         _show_conflict(api, draft, draft.theirs, on_kept)

@@ -48,7 +48,7 @@ def test_an_agent_is_made_with_two_tools_chatted_with_changed_and_restored(
     _is_tidy(visitor, "versions")
     page.get_by_role("button", name="Restore").click()
     page.get_by_role("button", name="Restore it").click()
-    expect(page.get_by_text("Version 3")).to_be_visible()
+    expect(page.get_by_text("Version 3", exact=True)).to_be_visible()
     page.get_by_role("tab", name="Settings").click()
     expect(page.get_by_label("System prompt")).to_have_value("Talk about plants.\nBe brief.")
 

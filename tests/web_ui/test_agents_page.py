@@ -9,27 +9,14 @@ import httpx2
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.servers import Person, token_for
-from web_ui.api import open_http
-from web_ui.logins import Logins, Tokens
-from web_ui.serving import Serving, serve_with
+from tests.servers import Person
+from tests.web_ui.showing import showing
 
-FOREVER: Final = 4e9
-SCRIPT: Final = """
-import streamlit
-from web_ui.agents.show import show_agents_page
-from web_ui.api import Api
-from web_ui.serving import serving
-login = streamlit.session_state.login
-show_agents_page(Api(serving().http, login.bearer), login)
-"""
+SHOW: Final = "from web_ui.agents.show import show_agents_page\nshow_agents_page(api, login)"
 IMPORT: Final = """
-import streamlit
 from web_ui.agents.importing import import_agents
-from web_ui.api import Api
-from web_ui.serving import serving
-if "a" not in streamlit.query_params:
-    import_agents(Api(serving().http, streamlit.session_state.login.bearer))
+if "a" not in st.query_params:
+    import_agents(api)
 """
 BODY: Final[dict[str, Any]] = {
     "name": "Plain",
@@ -84,11 +71,7 @@ class Visit:
 
 @pytest.fixture
 def visit(api: str, tmp_path: Path) -> Generator[Visit]:
-    with open_http(api) as http, Person(api, "ada").http as own:
-        logins = Logins(http, tmp_path, lambda: Tokens(token_for("ada"), FOREVER, None, 60))
-        serve_with(Serving(http, logins))
-        page = AppTest.from_string(SCRIPT, default_timeout=30)
-        _, page.session_state["login"] = logins.continue_as_local()
+    with showing(api, tmp_path, "ada", SHOW) as page, Person(api, "ada").http as own:
         yield Visit(page, own)
 
 
@@ -169,21 +152,44 @@ def test_what_two_versions_have_different_is_shown_and_one_is_restored(visit: Vi
     )
 
 
-def test_what_was_exported_is_imported_and_what_is_no_document_stays_in_the_field(visit: Visit) -> None:
+def test_what_was_exported_is_imported_and_what_is_no_document_stays_in_the_field(
+    visit: Visit, api: str, tmp_path: Path
+) -> None:
     agent = visit.made(name="Traveller")
     document = visit.http.get(f"/api/v1/agents/{agent['agent_id']}/export").json()
     document["config"]["tools"].append("cannon")
-    dialog = AppTest.from_string(IMPORT, default_timeout=30)
-    dialog.session_state["login"] = visit.page.session_state["login"]
-    dialog.run().text_area[0].set_value('{"format": ')
-    dialog.button[0].click().run()
-    assert "This is not JSON" in dialog.error[0].value
-    assert dialog.text_area[0].value == '{"format": '
-    dialog.text_area[0].set_value(json.dumps(document))
-    dialog.button[0].click().run()
-    assert "cannon" in dialog.session_state["notice"]
-    made = visit.now({"agent_id": dialog.query_params["a"]})
+    with showing(api, tmp_path, "ada", IMPORT) as dialog:
+        dialog.run().text_area[0].set_value('{"format": ')
+        dialog.button[0].click().run()
+        assert "This is not JSON" in dialog.error[0].value
+        assert dialog.text_area[0].value == '{"format": '
+        dialog.text_area[0].set_value(json.dumps(document))
+        dialog.button[0].click().run()
+        assert "cannon" in dialog.session_state["notice"]
+        made = visit.now({"agent_id": dialog.query_params["a"]})
     assert {name: made[name] for name in BODY} == {**BODY, "name": "Traveller"}
+
+
+def test_an_agent_is_shared_and_withdrawn_and_a_stranger_to_the_server_stays_in_the_field(
+    visit: Visit, api: str, tmp_path: Path
+) -> None:
+    agent = visit.made(name="Common good")
+    with Person(api, "bob").http as http:
+        assert http.post("/api/v1/agents", json=BODY).is_success
+    visit.opens(agent["agent_id"], "Sharing")
+    for who in ("nobody@example.com", "bob"):
+        visit.types("Share with", who)
+        visit.clicks("Share")
+        kept = [each.value for each in visit.page.text_input if each.label == "Share with"]
+        assert (len(visit.page.error), kept) == ((0, [""]) if who == "bob" else (1, [who]))
+    with showing(api, tmp_path / "bob", "bob", SHOW) as other:
+        other.query_params["a"] = agent["agent_id"]
+        other.run()
+        assert "Only its owner can change it" in other.caption[1].value
+        assert not other.text_area
+        visit.runs()
+        visit.clicks("Share it with them no more")
+    assert visit.http.get(f"/api/v1/agents/{agent['agent_id']}/shares").json()["shares"] == []
 
 
 def test_agents_are_searched_and_an_archived_one_is_found_there_alone(visit: Visit) -> None:
@@ -191,7 +197,7 @@ def test_agents_are_searched_and_an_archived_one_is_found_there_alone(visit: Vis
     visit.runs()
     visit.types("Search agents", "rare b")
     visit.runs()
-    assert [each.label for each in visit.page.button if each.key.startswith("agents-open")] == [
+    assert [each.label for each in visit.page.button if (each.key or "").startswith("agents-open")] == [
         "**Rare bird**"
     ]
     visit.opens(agent["agent_id"])

@@ -1,5 +1,6 @@
 """One agent: what it is, what it was, who has it, how it does."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -99,7 +100,7 @@ def _show_actions(api: Api, login: Login, agent: Mapping[str, Any]) -> None:
         st.download_button(
             "Export",
             data=lambda: exported(api, id_),
-            file_name="agent.json",
+            file_name=_file_of(agent["name"]),
             mime="application/json",
             key="agent-export",
             icon=":material/download:",
@@ -121,6 +122,12 @@ def _show_actions(api: Api, login: Login, agent: Mapping[str, Any]) -> None:
                 args=(api, login, id_),
                 help="It is not shared with you any more then, unless it is shared with everybody.",
             )
+
+
+def _file_of(name: str) -> str:
+    """A name that every system takes."""
+    plain = re.sub(r"\W+", "-", name, flags=re.ASCII).strip("-").lower()[:60]
+    return f"{plain or 'agent'}.json"
 
 
 def _copy(api: Api, agent_id: str) -> None:
