@@ -10,8 +10,8 @@ from kit.errors import Problem
 
 __all__ = ["LONGEST_CURSOR", "InvalidCursor", "read_cursor", "write_cursor"]
 
-LONGEST_CURSOR: Final = 8_000
-"""Characters."""
+LONGEST_CURSOR: Final = 4_000
+"""Characters. Addresses over 64 KiB are refused by the HTTP server, and percent-encoding makes twelve of one."""
 
 M = TypeVar("M", bound=BaseModel)
 
