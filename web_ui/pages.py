@@ -14,6 +14,7 @@ from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
 from web_ui.providers import show_providers
+from web_ui.usage import show_usage
 
 __all__ = ["PATHS", "Place", "go_through"]
 
@@ -33,6 +34,7 @@ class Place:
 
 _PLACES: Final[tuple[Place, ...]] = (
     Place("agents", "Agents", ":material/smart_toy:", show_agents_page),
+    Place("usage", "Usage", ":material/monitoring:", show_usage),
     Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
 )
 PATHS: Final = frozenset(f"/{place.path}" for place in _PLACES)

@@ -1,0 +1,77 @@
+"""The page of usage: the same figures as the API's, as plots and as tables."""
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.model_server import ModelServer, call, say
+from tests.servers import Person
+from tests.web_ui.showing import showing
+from tests.web_ui.visiting import Visitor
+from web_ui.usage import show_usage
+
+
+def test_who_took_no_turn_is_told_so_and_who_did_sees_what_the_api_says(
+    api: str, tmp_path: Path, model: ModelServer
+) -> None:
+    with showing(api, tmp_path, show_usage, "uma") as page:
+        page.run()
+        assert "no turns in the last 30 days" in page.info[0].value
+        with Person(api, "uma").http as http:
+            body = {"name": "Clerk *<b>*", "system_prompt": "Help."}
+            clerk = http.post("/api/v1/agents", json=body).json()["agent_id"]
+            ghost = http.post("/api/v1/agents", json=body).json()["agent_id"]
+            model.answers(
+                call("calculator", expression="6*7"), call("calculator", expression="1/0"), *[say("Oh.")] * 3
+            )
+            for agent_id in ("default", clerk, ghost):
+                message = {"message": "Hello", "agent_id": agent_id}
+                assert http.post("/api/uma/chat", json=message).is_success
+            assert http.delete(f"/api/v1/agents/{ghost}").is_success
+            total = http.get("/api/v1/usage").json()["total"]
+        page.run()
+        shown = {metric.label: metric.value for metric in page.metric}
+        tokens = total["input_tokens"] + total["output_tokens"]
+        assert (shown["Turns"], shown["Tokens"], shown["Tool calls"]) == ("3", f"{tokens:,}", "2")
+        assert shown["Cost"] == "not known"
+        for name in ("Turns", "Answer time", "Cost", "Tool calls"):
+            page.segmented_control(key="measure").set_value(name).run()
+            assert not page.exception
+        page.segmented_control(key="period").set_value("24 hours").run()
+        assert not page.exception
+        assert {metric.label: metric.value for metric in page.metric} == shown
+
+
+def test_plots_are_drawn_and_their_tables_say_the_same_as_the_api(
+    visitor: Visitor, api: str, model: ModelServer
+) -> None:
+    name = '<img src=x onerror="window.hacked=1">'
+    with Person(api, "local").http as http:
+        agent_id = http.post("/api/v1/agents", json={"name": name, "system_prompt": "Help."}).json()[
+            "agent_id"
+        ]
+        model.answers(call("calculator", expression="1/0"), say("Oh."))
+        body = {"message": "Hello", "agent_id": agent_id}
+        assert http.post("/api/local/chat", json=body).is_success
+        [*_, today] = http.get("/api/v1/usage").json()["groups"]
+    page = visitor.page
+    visitor.comes_in()
+    visitor.goes_to("usage", "Usage")
+    plots = page.get_by_test_id("stVegaLiteChart").locator("svg.marks")
+    expect(plots).to_have_count(3)
+    page.locator('path[aria-label*="onerror"]').first.hover()
+    expect(page.locator("#vg-tooltip-element")).to_contain_text(name)
+    page.get_by_text("As tables").click()
+    row = page.get_by_role("table", name="Usage by day").get_by_role("row").last
+    expect(row).to_contain_text(f"{today['input_tokens']:,}")
+    cells = row.get_by_role("cell").all_inner_texts()
+    figures = [f"{today[name]:,}" for name in ("runs", "failed_runs", "input_tokens", "output_tokens")]
+    assert cells[1:5] == figures
+    expect(page.get_by_role("table", name="Usage by agent").get_by_text(name)).to_be_visible()
+    page.get_by_role("radio", name="Tool calls").click()
+    expect(plots).to_have_count(2)
+    expect(page.get_by_role("table", name="Usage by tool")).to_contain_text("calculator")
+    visitor.finds_it_tidy()
+    page.set_viewport_size({"width": 390, "height": 800})
+    visitor.finds_it_tidy()
+    assert page.evaluate("window.hacked") is None
