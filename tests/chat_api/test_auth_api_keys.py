@@ -1,7 +1,6 @@
 """API keys: good wherever a token is, for what they are for, until they are revoked."""
 
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import httpx2
@@ -13,6 +12,7 @@ from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import execute, running_api
 from tests.chat_api.sockets import Talk, address, closing
 from tests.chat_api.streams import read_sse
+from tests.chat_api.waiting import once
 from tests.mcp_server.raw_http import NEW, answer, request, send
 from tests.model_server import Hold, ModelServer, stream
 
@@ -37,12 +37,6 @@ def made(person: Any, *scopes: str, **more: Any) -> dict[str, Any]:
 def using(url: str, key: str) -> httpx2.Client:
     headers = {"Authorization": f"Bearer {key}"}
     return httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
-
-
-def once(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 3
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
 
 
 def test_a_key_does_what_a_token_does(alice: Someone, servers: list[str]) -> None:

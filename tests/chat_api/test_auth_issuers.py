@@ -1,7 +1,6 @@
 """Issuers of one's own that publish their keys: which keys are taken, and when they are read again."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import ExitStack
 from typing import Any
@@ -13,10 +12,12 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from chat_api.settings import Settings
+from kit.tokens import remote
 from tests.chat_api.accounts import AUTH, someone
 from tests.chat_api.issuer import ISSUER, Issuer, ec_key, ed_key, publishing, rsa_key
 from tests.chat_api.processes import free_port
 from tests.chat_api.replica import execute, running_api
+from tests.chat_api.waiting import once
 from tests.mcp_server.raw_http import NEW, request, send
 from tests.model_server import ModelServer
 from tests.servers import token_for
@@ -45,12 +46,6 @@ def me(url: str, token: str) -> httpx2.Response:
 
 def status(url: str, token: str) -> int:
     return me(url, token).status_code
-
-
-def once(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 8
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
 
 
 def test_several_issuers_are_trusted_at_once(server: str, issuer: Issuer, database_url: str) -> None:
@@ -121,7 +116,11 @@ def test_while_the_issuer_is_away_its_old_keys_are_used(database_url: str, model
         assert status(url, issuer.token("rsa", "somebody new")) == 200
 
 
-def test_an_issuer_that_starts_later_is_found(database_url: str, model: ModelServer) -> None:
+def test_an_issuer_that_starts_later_is_found(
+    database_url: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert remote._FAILED_EVERY <= 5  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(remote, "_FAILED_EVERY", 0.3)
     issuer, port = Issuer(), free_port()
     address = f"http://127.0.0.1:{port}/jwks.json"
     with running_api(database_url, model.url, jwt_jwks_url=address, jwt_issuer=ISSUER) as url:

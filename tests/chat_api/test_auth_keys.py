@@ -1,17 +1,18 @@
 """Signing keys that follow one another, under replicas that run."""
 
 import json
-import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import httpx2
 import jwt
 import pytest
 
+from kit.access import CHANNEL
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
 from tests.chat_api.replica import execute, running_api
+from tests.chat_api.waiting import once
 from tests.model_server import ModelServer, call, say
 from tests.programs import run
 
@@ -50,10 +51,10 @@ def me(url: str, token: str) -> httpx2.Response:
     return httpx2.get(f"{url}{AUTH}/me", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
 
-def once(happens: Callable[[], bool], seconds: float = 3) -> None:
-    deadline = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
+def let_be(database_url: str, what: str, kid: str) -> None:
+    """Bring a time of a key's forward, and tell the replicas, which know those times from before."""
+    execute(database_url, f"UPDATE signing_keys SET {what} = now() WHERE id = %s", kid)
+    execute(database_url, f"NOTIFY {CHANNEL}")
 
 
 def test_a_new_key_is_published_signs_later_and_the_old_one_stays_good(
@@ -67,18 +68,18 @@ def test_a_new_key_is_published_signs_later_and_the_old_one_stays_good(
     alice.refresh()
     before = alice.tokens["access_token"]
     assert kid_of(alice) == old
-    execute(database_url, "UPDATE signing_keys SET signs_from = now() WHERE id = %s", new)
+    let_be(database_url, "signs_from", new)
 
     def signs() -> bool:
         alice.refresh()
         return kid_of(alice) == new
 
-    once(signs, 10)
+    once(signs)
     for url in servers:
         assert [me(url, token).status_code for token in (before, alice.tokens["access_token"])] == [200, 200]
-    execute(database_url, "UPDATE signing_keys SET retired_at = now() WHERE id = %s", old)
+    let_be(database_url, "retired_at", old)
     for url in servers:
-        once(lambda url=url: me(url, before).status_code == 401, 10)
+        once(lambda url=url: me(url, before).status_code == 401)
         assert published(url) == [new]
         assert me(url, alice.tokens["access_token"]).status_code == 200
 

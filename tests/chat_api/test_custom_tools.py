@@ -12,10 +12,12 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from mcp_server.custom import catalogue
 from mcp_server.scopes import READ
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.registering import CUSTOM, EXAMPLE, REGISTER, code_of, fresh, tool
 from tests.chat_api.replica import running_api
+from tests.chat_api.waiting import once
 from tests.clients import text_of
 from tests.mcp_server.doors import ERAS, Era, over_http, refusal
 from tests.model_server import ModelServer, call, say
@@ -37,6 +39,13 @@ def replicas(
         running_api(database, shared_model.url, **options) as two,
     ):
         yield one, two
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicas look after others' changes more often than every two seconds."""
+    assert catalogue.LIFETIME <= 2
+    monkeypatch.setattr(catalogue, "LIFETIME", 0.3)
 
 
 @pytest.fixture
@@ -66,14 +75,6 @@ def _listed(person: Person, path: str = "/api/v1/tools") -> dict[str, dict[str, 
     body = person.http.get(path).json()
     assert body["total"] == len(body["tools"])
     return {tool["name"]: tool for tool in body["tools"]}
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    """Another replica tells nobody what it has seen: ask it until it has."""
-    deadline = time.monotonic() + _PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_example_of_the_contract_works_as_it_stands(
@@ -114,12 +115,13 @@ def test_a_model_reads_what_is_wrong_with_its_call(
     name = registered()["name"]
     user.http.get("/api/v1/tools")
     model.answers(call(name, param1=3), call(name, param1="ok"), say("Done."))
-    _until(lambda: name in _listed(user))
+    once(lambda: name in _listed(user))
     first, second = user.say("Use the tool")["tool_calls"]
     assert first["error"] == f"{name} needs `param1` to be text."
     assert second["result"]["result"] == "Result: ok"
 
 
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("era", ERAS)
 async def test_mcp_clients_of_every_replica_see_a_tool_within_seconds(
     admin: Person, replicas: tuple[str, str], registered: MakeTool, era: Era
@@ -155,13 +157,14 @@ async def test_a_token_that_may_only_read_is_enough(replicas: tuple[str, str], r
         assert result.structured_content["result"] == "Result: x"
 
 
+@pytest.mark.usefixtures("soon")
 def test_agents_of_every_replica_see_a_change_within_seconds(
     admin: Person, person: MakePerson, replicas: tuple[str, str], registered: MakeTool
 ) -> None:
     people = [person(url) for url in replicas]
     made = registered()
     for someone in people:
-        _until(lambda someone=someone: made["name"] in _listed(someone))
+        once(lambda someone=someone: made["name"] in _listed(someone))
     changed = admin.http.put(
         f"{CUSTOM}/{made['tool_id']}",
         headers={"If-Match": '"1"'},
@@ -170,10 +173,10 @@ def test_agents_of_every_replica_see_a_change_within_seconds(
     )
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
     for someone in people:
-        _until(lambda someone=someone: _listed(someone)[made["name"]]["description"] == "Quite another one")
+        once(lambda someone=someone: _listed(someone)[made["name"]]["description"] == "Quite another one")
     assert admin.http.delete(f"{CUSTOM}/{made['tool_id']}").status_code == 200
     for someone in people:
-        _until(lambda someone=someone: made["name"] not in _listed(someone))
+        once(lambda someone=someone: made["name"] not in _listed(someone))
 
 
 def test_whoever_is_no_admin_may_look_only(user: Person, registered: MakeTool) -> None:

@@ -188,8 +188,10 @@ def test_a_server_that_asks_for_what_we_do_not_have_is_told_so(admin: Person, mo
 
 
 def test_a_server_that_changes_its_tools_is_believed_what_it_says_now(
-    admin: Person, model: ModelServer
+    admin: Person, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert server_line._SHORTEST_LIFETIME <= 5  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(server_line, "_SHORTEST_LIFETIME", 0.3)
     with lying(list=result(tools=[tool("first")])) as liar:
         register(admin, liar.url, "liar")
         model.answers(say("Yes."))

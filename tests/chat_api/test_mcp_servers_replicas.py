@@ -3,18 +3,20 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Executable, Row, event
 from starlette.responses import Response
 
+from chat_api.tools.servers import others, registry
 from kit.postgres import Db
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.foreign import register, serving, tool_names
 from tests.chat_api.liar import error, hang, lying, result, tool
 from tests.chat_api.replica import Gate, expire_leases, in_thread, running_api
+from tests.chat_api.waiting import once
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 
@@ -29,15 +31,11 @@ def offered(who: Person, model: ModelServer) -> list[str]:
     return tool_names(model.requests[-1])
 
 
-def becomes(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline, "it takes too long to get around"
-
-
 def test_what_is_changed_at_one_replica_holds_at_the_other_soon(
-    database_url: str, model: ModelServer, person: MakePerson
+    database_url: str, model: ModelServer, person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert registry._LIFETIME <= 2  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(registry, "_LIFETIME", 0.3)
     with (
         serving() as foreign,
         running_api(database_url, model.url) as here,
@@ -48,15 +46,15 @@ def test_what_is_changed_at_one_replica_holds_at_the_other_soon(
         assert "library__lend" not in offered(other, model)
         server_id = register(admin, foreign.url)
         assert "library__lend" in offered(admin, model)
-        becomes(lambda: "library__lend" in offered(other, model))
+        once(lambda: "library__lend" in offered(other, model))
         admin.http.patch(f"{PATH}/{server_id}", json={"enabled": False})
         assert "library__lend" not in offered(admin, model)
-        becomes(lambda: "library__lend" not in offered(other, model))
+        once(lambda: "library__lend" not in offered(other, model))
         admin.http.patch(f"{PATH}/{server_id}", json={"enabled": True})
-        becomes(lambda: "library__lend" in offered(other, model))
+        once(lambda: "library__lend" in offered(other, model))
         assert admin.http.delete(f"{PATH}/{server_id}").status_code == 200
         assert "library__lend" not in offered(admin, model)
-        becomes(lambda: "library__lend" not in offered(other, model))
+        once(lambda: "library__lend" not in offered(other, model))
 
 
 def test_a_replica_that_starts_anew_knows_the_servers(
@@ -90,15 +88,17 @@ def test_a_server_that_is_deleted_under_a_turn_is_not_called_any_more(
 
 
 def test_a_server_that_hangs_holds_up_the_first_turn_alone(
-    database_url: str, model: ModelServer, person: MakePerson
+    database_url: str, model: ModelServer, person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert others.FIRST_WAIT <= 3
+    monkeypatch.setattr(others, "FIRST_WAIT", 1)
     with lying(list=hang) as liar, running_api(database_url, model.url) as url:
         admin = person(url, roles=["admin"])
         offered(admin, model)
         register(admin, liar.url, "liar")
         began = time.monotonic()
         offered(admin, model)
-        assert 2.5 < time.monotonic() - began < SOON
+        assert 0.9 < time.monotonic() - began < SOON
         began = time.monotonic()
         for _ in range(5):
             offered(admin, model)
@@ -116,7 +116,7 @@ def test_a_server_that_comes_back_is_found_again(
         assert "liar__read" not in offered(admin, model)
         assert len(liar.asked) == asked, "a failure is remembered"
         liar.answers["tools/list"] = result(tools=[tool()])
-        becomes(lambda: "liar__read" in offered(admin, model))
+        once(lambda: "liar__read" in offered(admin, model))
 
 
 def test_neither_the_database_nor_the_server_is_asked_for_each_turn(

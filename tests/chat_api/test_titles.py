@@ -1,6 +1,5 @@
 """The model names a conversation after its second turn, beside the turns and never over its user's name."""
 
-import time
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from chat_api.runs.titles import clean_title
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import Gate, running_api
+from tests.chat_api.waiting import once
 from tests.model_server import Chat, ModelServer, say
 from tests.servers import Person
 
@@ -39,12 +39,6 @@ def title_of(person: Person, id_: str) -> str:
     return person.http.get(f"{PATH}/{id_}").json()["title"]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-
-
 def two_turns(person: Person) -> str:
     id_ = person.say("What is the weather in Lisbon tomorrow?")["conversation_id"]
     assert title_of(person, id_) == "What is the weather in Lisbon tomorrow?"
@@ -54,7 +48,7 @@ def two_turns(person: Person) -> str:
 def test_the_model_names_it_after_the_second_turn(carol: Person, model: ModelServer) -> None:
     model.script = naming_by(lambda _: say('"Weather in Lisbon."\nAnything else?'))
     id_ = two_turns(carol)
-    until(lambda: title_of(carol, id_) == "Weather in Lisbon")
+    once(lambda: title_of(carol, id_) == "Weather in Lisbon")
     [asked] = [chat for chat in model.requests if asks_for_name(chat)]
     assert (asked.get("tools"), asked["max_tokens"]) == (None, 30)
     assert "And the day after?" in asked["messages"][1]["content"]
@@ -70,7 +64,7 @@ def test_a_name_that_its_user_gives_meanwhile_stays(carol: Person, model: ModelS
     carol.http.patch(f"{PATH}/{id_}", json={"title": "Holidays"})
     gate.open()
     other = two_turns(carol)
-    until(lambda: title_of(carol, other) == "Weather in Lisbon")
+    once(lambda: title_of(carol, other) == "Weather in Lisbon")
     assert title_of(carol, id_) == "Holidays"
 
 
@@ -84,7 +78,7 @@ def test_no_name_is_made_of_what_is_deleted_meanwhile(carol: Person, model: Mode
     assert carol.http.delete(f"{PATH}/{id_}/messages/{second}", params={"scope": "turn"}).status_code == 200
     gate.open()
     carol.say("And in Porto?", id_)
-    until(lambda: title_of(carol, id_) == "Weather")
+    once(lambda: title_of(carol, id_) == "Weather")
 
 
 @pytest.mark.parametrize("reply", [JSONResponse({}, 500), say(""), say("<think>Well")])

@@ -13,6 +13,7 @@ from mcp_types import INVALID_PARAMS
 from sqlalchemy import delete
 
 from kit.postgres import Db
+from mcp_server.custom import catalogue as looking
 from mcp_server.custom.catalogue import CustomTools
 from mcp_server.custom.registry import change, register, remove, restore, set_enabled
 from mcp_server.models import CustomTool
@@ -122,8 +123,10 @@ async def test_a_change_is_called_at_once_and_an_old_version_can_come_back(
 
 
 async def test_another_process_sees_a_change_within_seconds(
-    tools: CustomTools, shared_db: Db, tmp_path: Path
+    tools: CustomTools, shared_db: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert looking.LIFETIME <= 2
+    monkeypatch.setattr(looking, "LIFETIME", 0.3)
     async with connected(catalogue(shared_db), shared_db, tmp_path) as elsewhere:
         assert "shout" not in await names(elsewhere)
         kept = await register(tools, SHOUT, None)
