@@ -54,7 +54,7 @@ def show_message(api: Api, message: Mapping[str, Any], note: str | None = None) 
                 show_call(call)
         st.markdown(safe(message["content"]))
         ended = {"failed": " · failed before its end", "cancelled": " · stopped"}.get(message["status"], "")
-        st.html(f"<small style='opacity: 0.7'>{said_at(message['created_at'])}{ended}</small>")
+        st.html(f"<small style='opacity: 0.7'>{_stamp(message['created_at'])}{ended}</small>")
 
 
 def _calls_of(api: Api, message: Mapping[str, Any]) -> list[Call]:
@@ -81,12 +81,22 @@ def _latencies(api: Api, run_id: str) -> list[float | None]:
 
 
 def said_at(moment: str) -> str:
-    """A time as its reader's clock shows it, as HTML that has the whole date in its title."""
+    """A time as its reader's clock shows it."""
+    then = _local(moment)
+    today = datetime.now(then.tzinfo).date() == then.date()
+    return f"{then:%H:%M}" if today else f"{then:%d %b %Y, %H:%M}"
+
+
+def _stamp(moment: str) -> str:
+    """The same as HTML that has the whole date in its title."""
+    then = _local(moment)
+    title = f"{then:%A, %d %B %Y, %H:%M:%S}"
+    return f"<time datetime='{then.isoformat()}' title='{title}'>{said_at(moment)}</time>"
+
+
+def _local(moment: str) -> datetime:
     try:
         zone = ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         zone = ZoneInfo("UTC")
-    then = datetime.fromisoformat(moment).astimezone(zone)
-    today = datetime.now(zone).date() == then.date()
-    shown = f"{then:%H:%M}" if today else f"{then:%d %b %Y, %H:%M}"
-    return f"<time datetime='{then.isoformat()}' title='{then:%A, %d %B %Y, %H:%M:%S}'>{shown}</time>"
+    return datetime.fromisoformat(moment).astimezone(zone)
