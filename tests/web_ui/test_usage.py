@@ -1,6 +1,7 @@
 """The page of usage: the same figures as the API's, as plots and as tables."""
 
 from pathlib import Path
+from typing import Final
 
 from playwright.sync_api import expect
 
@@ -8,13 +9,17 @@ from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 from tests.web_ui.showing import showing
 from tests.web_ui.visiting import Visitor
+
+SCRIPT: Final = """
 from web_ui.usage import show_usage
+show_usage(api, login)
+"""
 
 
 def test_who_took_no_turn_is_told_so_and_who_did_sees_what_the_api_says(
     api: str, tmp_path: Path, model: ModelServer
 ) -> None:
-    with showing(api, tmp_path, show_usage, "uma") as page:
+    with showing(api, tmp_path, "uma", SCRIPT) as page:
         page.run()
         assert "no turns in the last 30 days" in page.info[0].value
         with Person(api, "uma").http as http:
