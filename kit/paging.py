@@ -11,7 +11,7 @@ from kit.errors import Problem
 __all__ = ["LONGEST_CURSOR", "InvalidCursor", "read_cursor", "write_cursor"]
 
 LONGEST_CURSOR: Final = 4_000
-"""Characters. Addresses over 64 KiB are refused by the HTTP server, and percent-encoding makes twelve of one."""
+"""Characters. Percent-encoding makes twelve of one, and the HTTP server reads no address over 64 KiB."""
 
 M = TypeVar("M", bound=BaseModel)
 
