@@ -129,12 +129,14 @@ def _provider(api: Api, before: str) -> str:
         format_func=label,
         captions=captions,
         key="provider",
-        on_change=_tell_of_provider,
+        on_change=_choose_provider,
     )
 
 
-def _tell_of_provider() -> None:
+def _choose_provider() -> None:
     name = st.session_state.provider
+    # Already now: what is said next may be sent before the sidebar is drawn again.
+    st.session_state.options = {**st.session_state.options, "provider": name, "model_id": _AUTOMATIC}
     tell(f"From now on {name} answers." if name else "From now on the first provider that is there answers.")
 
 
