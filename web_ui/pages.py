@@ -10,6 +10,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from web_ui.agents.show import show_agents_page
 from web_ui.api import Api
+from web_ui.connecting import show_connect
 from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
@@ -36,6 +37,7 @@ _PLACES: Final[tuple[Place, ...]] = (
     Place("agents", "Agents", ":material/smart_toy:", show_agents_page),
     Place("usage", "Usage", ":material/monitoring:", show_usage),
     Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
+    Place("connect", "Connect", ":material/cable:", show_connect, of_settings=True),
 )
 PATHS: Final = frozenset(f"/{place.path}" for place in _PLACES)
 """The chat is at `/`."""

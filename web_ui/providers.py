@@ -1,12 +1,13 @@
 """The settings page of providers: which there are, whether they answer, and keeping one's own."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import streamlit as st
 
 from web_ui.api import Api, ApiError, NotSignedIn
-from web_ui.history import said_at
+from web_ui.clock import clock
 from web_ui.logins import Login
 from web_ui.markdown import inline, safe
 from web_ui.place import attempt, forget
@@ -97,10 +98,14 @@ def _show_state(seen: Seen) -> None:
     if seen.answers:
         parts += [f"{status.get('latency_ms', 0)} ms", count_of(len(seen.models))]
     parts += ["for everybody"] if seen.config is not None and seen.config["shared"] else []
-    parts += [f"looked at {said_at(status['last_check'])}"] if "last_check" in status else []
+    parts += [f"looked at {_time(status['last_check'])}"] if "last_check" in status else []
     st.caption(" · ".join(parts))
     if status and not seen.answers:
         st.caption(trouble(seen.kind, status.get("error")))
+
+
+def _time(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(clock()):%H:%M:%S}"
 
 
 def _show_changes(api: Api, seen: Seen, config: Mapping[str, Any], *, is_admin: bool) -> None:
@@ -134,7 +139,15 @@ def _show_models(seen: Seen) -> None:
     folded = st.expander(count_of(len(seen.models)).capitalize(), key=f"models-{seen.key}", on_change="rerun")
     if not folded.open:
         return
-    rows = [{title: model[field] for field, title in _COLUMNS.items()} for model in seen.models]
-    with folded:
-        height = "content" if len(rows) < _MANY else _TALLEST
-        st.dataframe(rows, hide_index=True, height=height)  # pyright: ignore[reportUnknownMemberType]
+    told = [field for field in _COLUMNS if any(model[field] is not None for model in seen.models)]
+    rows = [{_COLUMNS[field]: _cell(model[field]) for field in told} for model in seen.models]
+    place = folded.container(height=_TALLEST, border=False) if len(rows) > _MANY else folded
+    # Its type names packages that may be missing.
+    place.table(  # pyright: ignore[reportUnknownMemberType]
+        rows, border="horizontal", hide_index=True, hide_header=False, alt=f"Models of {seen.name}"
+    )
+
+
+def _cell(value: str | int | None) -> str:
+    """As Markdown, which cells are. What the provider does not tell stays empty."""
+    return f"{value:,}" if isinstance(value, int) else inline(value or "")

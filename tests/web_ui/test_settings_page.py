@@ -1,4 +1,4 @@
-"""The settings page of providers in a browser."""
+"""The settings pages of providers and of other programs, in a browser."""
 
 from collections.abc import Generator
 
@@ -54,3 +54,16 @@ def test_a_provider_is_tried_out_added_and_answers_in_the_chat(
     expect(visitor.answer).to_contain_text("Hello.")
     [run] = local.http.get("/api/v1/runs", params={"limit": 1}).json()["runs"]
     assert run["provider"] == "work"
+
+
+def test_the_page_that_connects_other_programs_fits_any_width(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.comes_in()
+    visitor.goes_to("connect", "Connect")
+    page.get_by_role("button", name="Make a key for MCP clients").click()
+    expect(page.get_by_text("Nobody can see it again")).to_be_visible()
+    page.get_by_role("tab", name="Claude Code").click()
+    expect(page.get_by_text("claude mcp add").first).to_be_visible()
+    visitor.finds_it_tidy()
+    page.set_viewport_size({"width": 390, "height": 800})
+    visitor.finds_it_tidy()
