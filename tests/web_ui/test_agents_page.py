@@ -201,8 +201,11 @@ def test_agents_are_searched_and_an_archived_one_is_found_there_alone(visit: Vis
         "**Rare bird**"
     ]
     visit.opens(agent["agent_id"])
+    visit.types("Name", "Rarer bird")
     visit.clicks("Archive")
     assert visit.now(agent)["status"] == "archived"
+    visit.clicks("Save")
+    assert visit.now(agent)["name"] == "Rarer bird"
     visit.page.query_params.clear()
     visit.runs()
     assert [each.value for each in visit.page.info] == [

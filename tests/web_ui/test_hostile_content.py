@@ -114,6 +114,14 @@ def test_nothing_that_was_said_runs_or_loads(
     expect(visitor.page.get_by_role("cell").get_by_role("link", name="cell")).to_have_count(2)
     visitor.page.get_by_label("Agent").first.click()
     expect(visitor.page.get_by_role("option").first).to_be_visible()
+    _finds_nothing_done(visitor, canary)
+    visitor.goes_to("agents", "Agents")
+    visitor.page.get_by_role("button", name="a picture").click()
+    expect(visitor.page.get_by_role("heading", name="a picture")).to_be_visible()
+    _finds_nothing_done(visitor, canary)
+
+
+def _finds_nothing_done(visitor: Visitor, canary: Canary) -> None:
     assert visitor.page.evaluate("window.hacked") is None
     assert visitor.page.locator("img").count() == visitor.page.locator("img[src^='data:']").count()
     assert canary.heard == []

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import streamlit as st
 
-__all__ = ["FRESH", "Draft", "draft_of", "drop"]
+__all__ = ["FRESH", "Draft", "draft_of", "drop", "renew"]
 
 FRESH: Final[dict[str, Any]] = {
     "name": "",
@@ -98,6 +98,13 @@ def draft_of(agent: Mapping[str, Any] | None) -> Draft:
         values = {name: before[name] for name in FRESH if name != "metadata"}
         draft = drafts[name] = Draft(before, f"agent-{st.session_state[_COUNT]}", values, notes)
     return draft
+
+
+def renew(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Go on with what was typed of one version, where its typist has made the next by themselves."""
+    draft: Draft | None = st.session_state.get(_DRAFTS, {}).get(before["agent_id"])
+    if draft is not None and draft.before["version"] == before["version"]:
+        draft.before = after
 
 
 def drop(draft: Draft) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from web_ui.agent_form import show_form
 from web_ui.agents.doing import show_doing
+from web_ui.agents.draft import renew
 from web_ui.agents.importing import exported
 from web_ui.agents.place import close_agent, open_agent
 from web_ui.agents.sharing import show_sharing
@@ -143,7 +144,8 @@ def _archive(api: Api, agent: Mapping[str, Any]) -> None:
     archived = agent["status"] == "archived"
     words = "It is out of the archive." if archived else "It is in the archive, and takes no new turns."
     change = {"status": "active" if archived else "archived"}
-    attempt(lambda: api.patch(_path(agent["agent_id"]), change), words)
+    match = f'"{agent["version"]}"'
+    attempt(lambda: renew(agent, api.patch(_path(agent["agent_id"]), change, if_match=match)), words)
 
 
 def _leave(api: Api, login: Login, agent_id: str) -> None:
