@@ -21,7 +21,7 @@ from web_ui.turn import Asked, Turn
 __all__ = ["Chat"]
 
 _LONGEST_MESSAGE: Final = 100_000
-_SHOWN: Final = 100
+_SHOWN: Final = 50
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -105,13 +105,15 @@ class Chat:
         with _slot(shown=is_empty):
             if is_empty:
                 self._welcome()
-        with st.container():
-            self._show_history(history)
+        before = st.container()
         is_new = turn is not None and turn.message is not None and not _has_turn(history, turn)
+        # First what was said just now, as a long history takes a moment.
         with _slot(shown=is_new):
             if turn is not None and is_new:
                 with st.chat_message("user", avatar=AVATARS["user"]):
                     st.markdown(safe(turn.message or ""))
+        with before:
+            self._show_history(history)
         live, below = _slot(shown=self.is_live), _slot(shown=not self.is_live)
         if turn is not None and self.is_live:
             with live:

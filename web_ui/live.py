@@ -72,16 +72,19 @@ class _View:
         self._shown = state
 
     def _show_questions(self, state: State) -> None:
-        """Each is drawn once, as its fields may be there once in a run of the page."""
-        asked = {(each.step_id, each.seq): each for each in state.questions.values()}
-        for key, question in asked.items():
-            if key not in self._asked:
-                slot = self._asked[key] = self._questions.empty()
+        """Each is drawn once, as its fields may be there once in a run of the page.
+
+        Those that are decided keep a place, empty: what another run has drawn there would stay until the end.
+        """
+        still = {(each.step_id, each.seq): each for each in state.questions.values()}
+        for key in state.asked:
+            is_new = key not in self._asked
+            slot = self._asked[key] if not is_new else self._asked.setdefault(key, self._questions.empty())
+            if key not in still:
+                slot.empty()
+            elif is_new:
                 with slot.container():
-                    show_question(self._turn, question)
-        before = {(each.step_id, each.seq) for each in self._shown.questions.values()}
-        for key in before - asked.keys():
-            self._asked[key].empty()
+                    show_question(self._turn, still[key])
 
     def tick(self) -> None:
         """Tell that it goes on; also, Streamlit looks here whether something was clicked."""

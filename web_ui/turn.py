@@ -50,6 +50,7 @@ class Question:
 class State:
     """What there is of a turn. `outcome` is None while it goes on; `refused`: the server did not take it.
 
+    `asked` are the step and number of all questions that there were, `questions` those that are open.
     `failed` are the providers that did not answer, where `answers` does instead.
     """
 
@@ -59,6 +60,7 @@ class State:
     text: str = ""
     calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
     questions: Mapping[str, Question] = field(default_factory=dict[str, Question])
+    asked: tuple[tuple[str, int], ...] = ()
     failed: tuple[str, ...] = ()
     answers: str = ""
     outcome: Outcome | None = None
@@ -210,7 +212,8 @@ class Turn:
             case "approval", _:
                 names = ("step_id", "seq", "name", "arguments", "reason")
                 question = Question(**{name: frame[name] for name in names})
-                self._update(questions={**state.questions, question.step_id: question})
+                places = dict.fromkeys((*state.asked, (question.step_id, question.seq)))
+                self._update(questions={**state.questions, question.step_id: question}, asked=tuple(places))
             case "trace_update", _:
                 rest = {step: each for step, each in state.questions.items() if step != frame["step_id"]}
                 self._update(questions=rest)

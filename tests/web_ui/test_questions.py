@@ -19,13 +19,13 @@ class Recorded:
 
     def __init__(self) -> None:
         begun = State(run_id="r")
-        both = {"a": FIRST, "b": SECOND}
+        both, asked = {"a": FIRST, "b": SECOND}, (("a", 3), ("b", 4))
         self._states = iter(
             (
-                replace(begun, version=1, questions={"a": FIRST}),
-                replace(begun, version=2, questions=both),
-                replace(begun, version=3, questions={"b": SECOND}),
-                replace(begun, version=4, questions={"b": SECOND}, outcome="completed"),
+                replace(begun, version=1, questions={"a": FIRST}, asked=(("a", 3),)),
+                replace(begun, version=2, questions=both, asked=asked),
+                replace(begun, version=3, questions={"b": SECOND}, asked=asked),
+                replace(begun, version=4, questions={"b": SECOND}, asked=asked, outcome="completed"),
             )
         )
 

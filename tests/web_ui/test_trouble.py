@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.model_server import Hold, ModelServer, call, say, stream
+from tests.model_server import Hold, ModelServer, calls, say, stream
 from tests.servers import Person
 from tests.web_ui.visiting import Visitor
 
@@ -15,16 +15,20 @@ def test_a_call_waits_for_its_user_who_may_change_its_arguments(
     body = {"name": "Careful", "system_prompt": "Help.", "approvals": {"tools": ["add_todo"]}}
     with Person(api, "local").http as http:
         assert http.post("/api/v1/agents", json=body).is_success
-    model.answers(call("add_todo", title="Milk"), say("It is on the list."))
+    wanted = [("add_todo", {"title": "Milk"}), ("add_todo", {"title": "Tea"})]
+    model.answers(calls(*wanted), say("It is on the list."))
     visitor.comes_in()
     visitor.page.get_by_label("Agent", exact=False).first.click()
     visitor.page.get_by_role("option", name="Careful").click()
     visitor.says("Remind me of milk")
-    expect(visitor.page.get_by_text("The assistant wants to call add_todo")).to_be_visible()
-    visitor.page.get_by_label("Arguments, as JSON").fill('{"title": "Oat milk"}')
-    visitor.page.get_by_role("button", name="Approve").click()
+    expect(visitor.page.get_by_text("The assistant wants to call add_todo")).to_have_count(2)
+    visitor.page.get_by_label("Arguments, as JSON").first.fill('{"title": "Oat milk"}')
+    visitor.page.get_by_role("button", name="Approve").first.click()
+    expect(visitor.page.get_by_label("Arguments, as JSON")).to_have_count(1)
+    visitor.page.get_by_role("button", name="Reject").press("Enter")
     expect(visitor.answer).to_contain_text("It is on the list.")
-    assert "Oat milk" in model.requests[-1]["messages"][-1]["content"]
+    [milk, tea] = (each["content"] for each in model.requests[-1]["messages"][-2:])
+    assert ("Oat milk" in milk, "Tea" in tea) == (True, False)
 
 
 def test_stop_ends_the_turn_and_keeps_what_was_said(visitor: Visitor, model: ModelServer) -> None:
