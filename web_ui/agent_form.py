@@ -68,8 +68,9 @@ _by_itself = st.fragment(_form)
 
 def _keep(api: Api, draft: Draft, version: int | None, on_kept: Kept) -> None:
     """Send it, and begin anew; or remember what is wrong with it."""
-    draft.tried, draft.refused = True, {}
-    if draft.faults:
+    # They stay beside the fields until it is tried again: what moves under the pointer is not clicked.
+    draft.refused = draft.faults
+    if draft.refused:
         return
     try:
         kept = _sent(api, draft, version)
@@ -112,13 +113,12 @@ def _refuse(api: Api, draft: Draft, error: ApiError) -> None:
 
 def _show_faults(draft: Draft, slots: Mapping[str, Any]) -> None:
     """Each beside its field, and at the end those of none."""
-    found = {**draft.refused, **(draft.faults if draft.tried else {})}
-    for name, words in found.items():
+    for name, words in draft.refused.items():
         if name in slots:
             slots[name].markdown(f":red[:material/error: {inline(words)}]")
         else:
             st.error(safe(f"{TITLES[name]}: {words}" if name in TITLES else words))
-    if found and "" not in found:
+    if draft.refused and "" not in draft.refused:
         st.caption("It is not kept yet. What is missing is said beside the fields.")
 
 

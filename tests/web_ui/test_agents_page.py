@@ -93,9 +93,10 @@ def test_a_new_agent_has_the_tools_that_were_ticked_and_nothing_typed_is_lost_be
     assert (made["temperature"], made["max_tokens"]) == (0.7, 2048)
 
 
-def test_a_change_leaves_alone_what_was_not_changed(visit: Visit) -> None:
-    agent = visit.made()
+def test_a_change_leaves_alone_what_was_not_changed_also_a_model_that_is_not_there(visit: Visit) -> None:
+    agent = visit.made(provider="gone", model_id="m")
     visit.opens(agent["agent_id"])
+    assert "m (gone) · not there now" in visit.page.selectbox[0].options
     visit.clicks("Save")
     assert visit.now(agent) == agent
     visit.types("Name", "Plainer")

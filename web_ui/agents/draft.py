@@ -36,9 +36,8 @@ class Draft:
     values: dict[str, Any]
     notes: str
     """The metadata, as they are typed."""
-    tried: bool = False
     refused: dict[str, str] = field(default_factory=dict[str, str])
-    """What the API said of fields; of all of it under the empty name."""
+    """Why it was not kept when that was tried last, by field; under the empty name what is of none."""
     theirs: Mapping[str, Any] | None = None
     """The newest version, where somebody made one meanwhile."""
 
