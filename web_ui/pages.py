@@ -10,11 +10,14 @@ from streamlit.navigation.page import StreamlitPage
 
 from web_ui.agents.show import show_agents_page
 from web_ui.api import Api
+from web_ui.aside import forget_answers, show_answers
 from web_ui.connecting import show_connect
 from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
 from web_ui.providers import show_providers
+from web_ui.servers.page import show_servers
+from web_ui.tools.page import show_tools
 from web_ui.usage import show_usage
 
 __all__ = ["PATHS", "Place", "go_through"]
@@ -37,6 +40,8 @@ _PLACES: Final[tuple[Place, ...]] = (
     Place("agents", "Agents", ":material/smart_toy:", show_agents_page),
     Place("usage", "Usage", ":material/monitoring:", show_usage),
     Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
+    Place("tools", "Custom tools", ":material/build:", show_tools, of_settings=True),
+    Place("servers", "MCP servers", ":material/lan:", show_servers, of_settings=True),
     Place("connect", "Connect", ":material/cable:", show_connect, of_settings=True),
 )
 PATHS: Final = frozenset(f"/{place.path}" for place in _PLACES)
@@ -50,12 +55,14 @@ def go_through(chat: Show, api: Api, login: Login) -> None:
     named = st.navigation(list(pages.values()), position="hidden")
     here = next(place for place, page in pages.items() if page is named)
     _show_links(pages, here)
+    forget_answers()
     named.run()
     with st.sidebar:
         st.divider()
         st.caption(inline(login.name))
         # A constant of ours; Streamlit's own links open another tab.
         st.html('<a href="/signout" style="color: inherit; font-size: 0.875rem">Sign out</a>')
+    show_answers()
 
 
 def _page(place: Place, api: Api, login: Login) -> StreamlitPage:

@@ -49,7 +49,7 @@ def api(
     folder = tmp_path_factory.mktemp("data")
     with (
         fresh_database(postgres_url, template) as database,
-        running_api(database, scripted.url, data_dir=folder, registration="open") as url,
+        running_api(database, scripted.url, data_dir=folder, registration="open", custom_tools=True) as url,
     ):
         yield url
 
