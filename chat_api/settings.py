@@ -1,12 +1,15 @@
 """Settings of the chat backend, beside those of the tool server that it can host."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, field_validator
 
 from chat_api.limit_settings import LimitSettings
 from mcp_server.settings import McpSettings
+
+_HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
 
 
 class Settings(LimitSettings, McpSettings):
@@ -14,6 +17,11 @@ class Settings(LimitSettings, McpSettings):
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
     web_host: str = Field(default="127.0.0.1", description="Address that the web page listens on")
     web_port: int = Field(default=8501, ge=0, le=65535, description="Port that the web page listens on")
+    web_public_hosts: str = Field(
+        default="",
+        description="Host names by which a proxy asks a web page on loopback, comma-separated; "
+        "with any there is no local user",
+    )
     access_log: bool = Field(default=True, description="Whether each request is logged")
     allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")
     registration: Literal["first", "open", "closed"] = Field(
@@ -99,6 +107,21 @@ class Settings(LimitSettings, McpSettings):
         default=None, description="Another GGUF file for the local provider"
     )
 
+    @field_validator("web_public_hosts")
+    @classmethod
+    def _are_host_names(cls, value: str) -> str:
+        if not all(_HOST_NAME.fullmatch(name) for name in _listed(value)):
+            raise ValueError("it has to be host names alone, without https:// and without ports")
+        return value
+
     @property
     def origins(self) -> list[str]:
-        return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()]
+        return _listed(self.allowed_origins)
+
+    @property
+    def public_hosts(self) -> list[str]:
+        return [name.lower() for name in _listed(self.web_public_hosts)]
+
+
+def _listed(value: str) -> list[str]:
+    return [each.strip() for each in value.split(",") if each.strip()]

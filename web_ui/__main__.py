@@ -26,6 +26,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api", required=True, help="address of the API")
     parser.add_argument("--keep", required=True, type=Path, help="folder that logins are kept in")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--public-hosts", default="", help="names of it on loopback, beside those of loopback"
+    )
     parser.add_argument("--port", default=8501, type=int, help="port to listen on")
     parser.add_argument("--fd", type=int, help="a socket that listens already, in place of --port")
     parser.add_argument("--behind", default="127.0.0.1", help="proxies whose X-Forwarded-For is believed")
@@ -36,10 +39,15 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     given = _arguments()
     # The program that makes tokens for the local user, as a JSON list.
-    local = json.loads(os.environ.pop(_LOCAL, "null")) if given.host in _LOOPBACK else None
+    local = json.loads(os.environ.pop(_LOCAL, "null"))
+    public_hosts: str = given.public_hosts
+    names = frozenset(name for name in public_hosts.split(",") if name)
+    if given.host not in _LOOPBACK or names:
+        # What comes through a proxy of this machine may look in all like what comes from its user.
+        local = None
     http = open_http(given.api)
     logins = Logins(http, given.keep, local_tokens(local) if local else None)
-    app = create_app(Serving(http, logins, _LOOPBACK if given.host in _LOOPBACK else frozenset()))
+    app = create_app(Serving(http, logins, _LOOPBACK | names if given.host in _LOOPBACK else frozenset()))
     config = uvicorn.Config(
         app,
         host=given.host,

@@ -113,14 +113,16 @@ def _url(host: str, port: int) -> str:
 
 def _command(settings: Settings, listener: socket.socket, api: str) -> list[str]:
     keep = settings.data_dir.expanduser().absolute() / "web"
-    listening = ["--host", settings.web_host, "--fd", str(listener.fileno())]
+    names = ",".join(settings.public_hosts)
+    listening = ["--host", settings.web_host, "--public-hosts", names, "--fd", str(listener.fileno())]
     given = ["--api", api, "--keep", str(keep), "--behind", settings.trusted_proxies, *listening]
     return [sys.executable, "-m", "web_ui", *given]
 
 
 def _environment(settings: Settings, *, is_local: bool) -> dict[str, str]:
     """With the program that makes tokens of the local user, where this machine is one person's."""
-    if not is_local or settings.database_url is not None or settings.web_host not in _LOOPBACK:
+    shared = settings.database_url is not None or settings.public_hosts
+    if not is_local or shared or settings.web_host not in _LOOPBACK:
         return dict(os.environ)
     program = [sys.executable, "-c", "from chat_api.cli import main; main()", "token"]
     command = [*program, "--user", settings.turnlog_user, "--minutes", str(_TOKEN_MINUTES)]

@@ -18,12 +18,13 @@ _PATIENCE: Final = 30
 
 
 @contextmanager
-def running_page(api: str, keep: Path, port: int = 0) -> Generator[str]:
+def running_page(api: str, keep: Path, port: int = 0, *, public_hosts: str = "") -> Generator[str]:
     """Its address, which answers once the page is ready. The local user has a token that is good for long."""
     local = json.dumps([sys.executable, "-c", f"print({token_for('local')!r})"])
     with socket.create_server(("127.0.0.1", port)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         arguments = ["--api", api, "--keep", str(keep), "--fd", str(listener.fileno()), "--with-parent"]
+        arguments += ["--public-hosts", public_hosts]
         page = subprocess.Popen(
             [sys.executable, "-m", "web_ui", *arguments],
             env={**os.environ, "TURNLOG_WEB_LOCAL": local},

@@ -1,0 +1,77 @@
+"""A page on loopback that a proxy asks by another name."""
+
+import re
+import socket
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import pytest
+
+from tests.chat_api.accounts import PASSWORD, register
+from tests.programs import run
+from tests.web_ui.running import running_page
+
+NAME: Final = "chat.example.com"
+EMAIL: Final = "prue@example.com"
+HANDSHAKE: Final = (
+    "GET /_stcore/stream HTTP/1.1\r\nHost: {0}\r\nOrigin: https://{1}\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def public(api: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    folder = tmp_path_factory.mktemp("logins")
+    with running_page(api, folder, public_hosts=f"{NAME},other.example.com") as url:
+        yield url
+
+
+def asks(web: str, method: str, path: str, host: str, form: dict[str, str] | None = None) -> httpx2.Response:
+    """As a proxy does that tells nothing of whom it speaks for."""
+    headers = {"Host": host, "Origin": f"http://{host}", "Accept": "text/html"}
+    return httpx2.request(method, f"{web}{path}", data=form, headers=headers, trust_env=False, timeout=30)
+
+
+def handshake(web: str, host: str, origin: str) -> int:
+    """The status that the opening of a WebSocket is answered with."""
+    address, _, port = web.removeprefix("http://").partition(":")
+    with socket.create_connection((address, int(port)), timeout=30) as connection:
+        connection.sendall(HANDSHAKE.format(host, origin).encode())
+        return int(connection.recv(64).split()[1])
+
+
+def test_it_answers_to_the_names_that_are_given_and_to_no_others(public: str, web: str, api: str) -> None:
+    with httpx2.Client(base_url=api, trust_env=False) as http:
+        assert register(http, EMAIL).is_success
+    entered = asks(public, "POST", "/signin", NAME, {"email": EMAIL, "password": PASSWORD})
+    assert (entered.status_code, "turnlog_session" in entered.cookies) == (303, True)
+    for host in (NAME, NAME.upper(), f"{NAME}:8443", "other.example.com", "localhost"):
+        assert asks(public, "GET", "/signin", host).status_code == 200
+    for host in ("example.com", f"x.{NAME}", f"{NAME}.elsewhere.example"):
+        assert asks(public, "GET", "/signin", host).status_code == 421
+    assert handshake(public, NAME, NAME) == 101
+    assert handshake(public, NAME, "elsewhere.example") == 403
+    # The control: a page that was given none.
+    assert asks(web, "GET", "/signin", NAME).status_code == 421
+    assert handshake(web, NAME, NAME) == 403
+
+
+def test_nobody_becomes_the_local_user_through_the_proxy(public: str, web: str) -> None:
+    port = public.rpartition(":")[2]
+    # Some proxies pass on the name that they were asked by, others name whom they ask.
+    for host in (NAME, "localhost", f"127.0.0.1:{port}"):
+        assert "local user" not in asks(public, "GET", "/signin", host).text
+        forged = asks(public, "POST", "/local", host)
+        assert (forged.status_code, forged.cookies.get("turnlog_session")) == (403, None)
+    # The control: the same at a page that no proxy asks.
+    here = web.removeprefix("http://")
+    assert "local user" in asks(web, "GET", "/signin", here).text
+    assert asks(web, "POST", "/local", here).status_code == 303
+
+
+def test_what_is_no_host_name_is_refused_at_the_start(tmp_path: Path) -> None:
+    refused = run("turnlog", "web", data_dir=tmp_path, web_public_hosts=f"{NAME}, https://{NAME}")
+    assert refused.returncode == 2
+    assert re.search("WEB_PUBLIC_HOSTS: .*host names alone", refused.stderr)
