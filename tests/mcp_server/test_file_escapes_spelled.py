@@ -1,7 +1,9 @@
 """More than a thousand spellings of a way out of a user's folder, by every door that takes a path."""
 
 import json
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -17,6 +19,8 @@ from tests.mcp_server.path_forms import leads_out, path_forms
 from tests.mcp_server.traps import World, laid, unsynced
 
 LEAST: Final = 1000
+# With EVERY_ESCAPE each spelling at each door, otherwise each at one or two of them, and by a program.
+_SHARE: Final = 1 if os.environ.get("EVERY_ESCAPE") else 4
 _A_PROGRAM: Final = 100
 _LONG: Final = 400
 _INSIDE: Final = ("inside/note.txt", "a%20b", "...", "a;b|c", "./inside/./x", "inside/../inside/x", "日本語")
@@ -102,10 +106,10 @@ def _assert_harmless(path: str, told: str) -> None:
 async def test_no_spelling_leads_out(world: World, connect: Connect, door: str) -> None:
     before, tried = world.outside(), 0
     async with connect("alice") as client:
-        for path in path_forms(world.root):
+        for path in islice(path_forms(world.root), list(_DOORS).index(door) % _SHARE, None, _SHARE):
             _assert_harmless(path, await _DOORS[door](client, path))
             tried += 1
-    assert tried >= LEAST
+    assert tried >= LEAST // _SHARE
     assert world.outside() == before
 
 
