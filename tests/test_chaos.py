@@ -54,6 +54,8 @@ async def test_without_the_fence_a_replica_that_wakes_up_late_spoils_the_log() -
         judging = asyncio.create_task(verdict_on(cluster, turn, cluster.replicas[0]))
         await asyncio.to_thread(early.wait)
         cluster.replicas[0].signal(signal.SIGSTOP)
+        # As ten seconds later.
+        execute(cluster.postgres.url, "UPDATE runs SET lease_until = now()")
         await asyncio.to_thread(late.wait)
         early.open()
         cluster.replicas[0].signal(signal.SIGCONT)
