@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from web_ui.account import show_account
 from web_ui.agents.show import show_agents_page
 from web_ui.api import Api
 from web_ui.aside import forget_answers, show_answers
@@ -16,8 +17,12 @@ from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
 from web_ui.providers import show_providers
+<<<<<<< Updated upstream
 from web_ui.servers.page import show_servers
 from web_ui.tools.page import show_tools
+=======
+from web_ui.todos import show_todos
+>>>>>>> Stashed changes
 from web_ui.usage import show_usage
 
 __all__ = ["PATHS", "Place", "go_through"]
@@ -37,8 +42,10 @@ class Place:
 
 
 _PLACES: Final[tuple[Place, ...]] = (
+    Place("todos", "Todos", ":material/checklist:", show_todos),
     Place("agents", "Agents", ":material/smart_toy:", show_agents_page),
     Place("usage", "Usage", ":material/monitoring:", show_usage),
+    Place("account", "Account", ":material/person:", show_account, of_settings=True),
     Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
     Place("tools", "Custom tools", ":material/build:", show_tools, of_settings=True),
     Place("servers", "MCP servers", ":material/lan:", show_servers, of_settings=True),
