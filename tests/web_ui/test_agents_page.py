@@ -7,10 +7,13 @@ from typing import Any, Final
 
 import httpx2
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.servers import Person
 from tests.web_ui.showing import showing
+from web_ui.agents.boxes import show_tools
+from web_ui.agents.draft import FRESH, draft_of
 
 SHOW: Final = "from web_ui.agents.show import show_agents_page\nshow_agents_page(api, login)"
 IMPORT: Final = """
@@ -212,3 +215,36 @@ def test_agents_are_searched_and_an_archived_one_is_found_there_alone(visit: Vis
     assert [each.value for each in visit.page.info] == [
         "No agent has these words in its name or description."
     ]
+
+
+def _boxes() -> None:
+    from tests.web_ui.test_agents_page import show_boxes  # noqa: PLC0415
+
+    show_boxes()
+
+
+def show_boxes() -> None:
+    """Of ten tools of ours, one of an admin's, one of another server, and one that is away."""
+    agent = {**FRESH, "agent_id": "x", "version": 1, "tools": ["library__find", "away__tool"]}
+    names = [("custom", "tax"), ("library", "library__find"), *(("built_in", f"tool_{n}") for n in range(10))]
+    listed = [
+        {"name": name, "description": name, "source": source, "read_only": True} for source, name in names
+    ]
+    draft = draft_of(agent)
+    show_tools(draft, listed)
+    st.text(",".join(draft.values["tools"] or []))
+
+
+def test_tools_are_grouped_by_where_they_come_from_and_ticks_outlast_a_search() -> None:
+    page = AppTest.from_function(_boxes, default_timeout=30).run()
+    assert not page.exception
+    groups = ["Built in", "Custom tools", "From library", "Not there now"]
+    assert [each.label for each in page.expander] == groups
+    assert page.text[0].value == "library__find,away__tool"
+    page.text_input[0].set_value("tool_3").run()
+    assert [each.label for each in page.checkbox] == [r"tool\_3"]
+    next(each for each in page.button if each.label == "Tick all").click().run()
+    page.text_input[0].set_value("").run()
+    assert page.text[0].value == "library__find,away__tool,tool_3"
+    next(each for each in page.button if each.label == "Tick none").click().run()
+    assert page.text[0].value == ""
