@@ -75,8 +75,9 @@ class Api:
     def patch(self, path: str, body: Mapping[str, Any], *, if_match: str | None = None) -> Any:
         return self._ask("PATCH", path, json=body, headers=_only(if_match))
 
-    def delete(self, path: str) -> Any:
-        return self._ask("DELETE", path)
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        given = {} if body is None else {"json": body}
+        return self._ask("DELETE", path, **given)
 
     @contextmanager
     def stream(self, method: str, path: str, **request: Any) -> Generator[httpx2.Response]:
@@ -84,8 +85,7 @@ class Api:
         token = self._bearer(None)
         for is_last in (False, True):
             with self._http.stream(method, path, **_signed(request, token)) as response:
-                if response.status_code == HTTPStatus.UNAUTHORIZED and not is_last:
-                    response.read()
+                if not is_last and _is_signed_out(response):
                     token = self._bearer(token)
                     continue
                 yield response
@@ -101,7 +101,7 @@ class Api:
                 body = response.read()
         except httpx2.TransportError as error:
             raise ApiError("Turnlog's server does not answer. Is it running?") from error
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
+        if _is_signed_out(response):
             raise NotSignedIn
         if not response.is_success:
             raise ApiError(*message_of(response), response.status_code, _details_of(response))
@@ -118,6 +118,11 @@ def _only(if_match: str | None) -> dict[str, str]:
 
 def _signed(request: Mapping[str, Any], token: str) -> dict[str, Any]:
     return {**request, "headers": {**request.get("headers", {}), "Authorization": f"Bearer {token}"}}
+
+
+def _is_signed_out(response: httpx2.Response) -> bool:
+    """Whether the token is refused: a password that is asked for besides may be wrong, too."""
+    return response.status_code == HTTPStatus.UNAUTHORIZED and message_of(response)[1] != "wrong_credentials"
 
 
 def message_of(response: httpx2.Response) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from streamlit import config
 from streamlit.web.server.starlette import App
 
 from web_ui.doors import ROUTES
+from web_ui.downloads import DOWNLOADS
 from web_ui.guard import Guard
 from web_ui.serving import Serving, serve_with, serving
 
@@ -52,7 +53,7 @@ def create_app(what: Serving) -> App:
     serve_with(what)
     return App(
         _SCRIPT,
-        routes=list(ROUTES),
+        routes=[*ROUTES, *DOWNLOADS],
         middleware=[Middleware(Guard, current=serving)],
         on_script_error=_tell,
     )

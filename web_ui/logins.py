@@ -45,7 +45,7 @@ class Login:
     def __init__(
         self, user: dict[str, Any], tokens: Tokens, renew: Renew, keep: Callable[["Login"], None]
     ) -> None:
-        self.user: Final = user
+        self.user = user
         self.tokens = tokens
         self._renew: Final = renew
         self._keep: Final = keep
@@ -55,6 +55,22 @@ class Login:
     @property
     def name(self) -> str:
         return self.user.get("name") or self.user.get("email") or self.user["user_id"]
+
+    @property
+    def has_password(self) -> bool:
+        """Whether an e-mail address and a password opened it; else it is the local user's."""
+        return self.tokens.refresh is not None
+
+    def know(self, user: dict[str, Any]) -> None:
+        """Take what the API tells of its user now."""
+        with self._renewing:
+            if user != self.user:
+                self.user = user
+                self._keep(self)
+
+    def renew(self) -> None:
+        """Have tokens that are of this moment. Raises ApiError, NotSignedIn."""
+        self.bearer(self.tokens.access)
 
     def bearer(self, refused: str | None = None) -> str:
         """An access token other than `refused`. Raises ApiError, NotSignedIn."""
@@ -115,6 +131,13 @@ class Logins:
         self._keeping.forget(session_id)
         if login is not None and login.tokens.refresh is not None:
             self._ask("logout", None, refresh_token=login.tokens.refresh)
+
+    def forget(self, login: Login, *, others: bool = False) -> None:
+        """End the same person's logins here, as the API has ended them; with `others` all but this one."""
+        for session_id, each in list(self._open.items()):
+            if each.user["id"] == login.user["id"] and not (others and each is login):
+                self._open.pop(session_id, None)
+                self._keeping.forget(session_id)
 
     def _begin(self, answer: dict[str, Any]) -> tuple[str, Login]:
         return self._added(answer["user"], _tokens_of(answer))
