@@ -17,12 +17,9 @@ from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
 from web_ui.providers import show_providers
-<<<<<<< Updated upstream
 from web_ui.servers.page import show_servers
-from web_ui.tools.page import show_tools
-=======
 from web_ui.todos import show_todos
->>>>>>> Stashed changes
+from web_ui.tools.page import show_tools
 from web_ui.usage import show_usage
 
 __all__ = ["PATHS", "Place", "go_through"]
