@@ -32,9 +32,13 @@ def show_providers(api: Api, login: Login) -> None:
     """Raises NotSignedIn."""
     is_admin = login.user.get("role") == "admin"
     st.title("Providers", anchor=False)
-    st.write("Models come from providers. Where none is asked for, they are asked in this order.")
+    st.write(
+        "Models come from providers. Where neither a chat nor its agent names one, they are asked in this "
+        "order, after the one that the server's settings prefer, if they do."
+    )
     with st.container(horizontal=True):
         if st.button("Add a provider", key="add-provider", type="primary", icon=":material/add:"):
+            st.session_state.pop("models_found", None)
             new_provider(api, is_admin=is_admin)
         st.button("Look again", key="look-again", type="tertiary", icon=":material/refresh:")
     try:
@@ -111,6 +115,7 @@ def _time(moment: str) -> str:
 def _show_changes(api: Api, seen: Seen, config: Mapping[str, Any], *, is_admin: bool) -> None:
     key = seen.key
     if st.button("Change", key=f"change-{key}", type="tertiary", icon=":material/edit:"):
+        st.session_state.pop("models_found", None)
         change_provider(api, config, is_admin=is_admin)
     word, told = ("Switch off", "is switched off") if config["enabled"] else ("Switch on", "is switched on")
     if st.button(word, key=f"switch-{key}", type="tertiary", icon=":material/power_settings_new:"):
