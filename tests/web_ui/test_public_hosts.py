@@ -1,16 +1,13 @@
 """A page on loopback that a proxy asks by another name."""
 
-import re
 import socket
 from collections.abc import Generator
-from pathlib import Path
 from typing import Final
 
 import httpx2
 import pytest
 
 from tests.chat_api.accounts import PASSWORD, register
-from tests.programs import run
 from tests.web_ui.running import running_page
 
 NAME: Final = "chat.example.com"
@@ -69,9 +66,3 @@ def test_nobody_becomes_the_local_user_through_the_proxy(public: str, web: str) 
     here = web.removeprefix("http://")
     assert "local user" in asks(web, "GET", "/signin", here).text
     assert asks(web, "POST", "/local", here).status_code == 303
-
-
-def test_what_is_no_host_name_is_refused_at_the_start(tmp_path: Path) -> None:
-    refused = run("turnlog", "web", data_dir=tmp_path, web_public_hosts=f"{NAME}, https://{NAME}")
-    assert refused.returncode == 2
-    assert re.search("WEB_PUBLIC_HOSTS: .*host names alone", refused.stderr)

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.programs import free_port, running
+from tests.programs import free_port, run, running
 
 
 def test_up_starts_the_page_lets_its_local_user_in_and_ends_it(tmp_path: Path) -> None:
@@ -35,3 +35,10 @@ def test_web_serves_the_page_of_an_api_elsewhere_without_a_local_user(api: str, 
         assert "local user" not in signin
         code, _ = program.stop()
         assert code in {0, -2, 130}
+
+
+def test_a_name_of_the_page_that_is_no_host_name_is_refused_at_the_start(tmp_path: Path) -> None:
+    refused = run("turnlog", "web", data_dir=tmp_path, web_public_hosts="a.example, https://b.example")
+    assert refused.returncode == 2
+    assert "WEB_PUBLIC_HOSTS: " in refused.stderr
+    assert "host names alone" in refused.stderr
