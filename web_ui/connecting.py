@@ -12,7 +12,7 @@ from web_ui.markdown import safe
 from web_ui.place import remembered
 from web_ui.serving import serving
 
-__all__ = ["show_connect"]
+__all__ = ["mcp_address", "show_connect"]
 
 _ABOUT: Final = "/.well-known/oauth-protected-resource/mcp"
 _DAYS: Final = 365
@@ -30,7 +30,7 @@ _FILES: Final = {
 def show_connect(api: Api, login: Login) -> None:
     """Raises NotSignedIn."""
     user = str(login.user["user_id"])
-    address = _address(api)
+    address = mcp_address(api)
     st.title("Connect", anchor=False)
     st.write(
         "Other programs can use the tools too, by the Model Context Protocol (MCP). What they add you see "
@@ -51,7 +51,7 @@ def show_connect(api: Api, login: Login) -> None:
         _show_chat(api, address.removesuffix("/mcp"), user)
 
 
-def _address(api: Api) -> str:
+def mcp_address(api: Api) -> str:
     """Where the server says that its tools are, to those elsewhere."""
     otherwise = f"{str(serving().http.base_url).rstrip('/')}/mcp"
     return remembered("mcp-address", lambda: str(api.get(_ABOUT)["resource"]), otherwise, anew=False)
@@ -82,7 +82,7 @@ def _key(api: Api, purpose: str, scopes: Sequence[str]) -> str:
     # A constant of ours; Streamlit's own links open another tab.
     st.html(
         "<small>It stands below, too. Nobody can see it again after this visit. It is good for a year, "
-        'or until you revoke it: <a href="/api-keys" style="color: inherit">API keys</a>.</small>'
+        'or until you revoke it: <a href="/keys" style="color: inherit">API keys</a>.</small>'
     )
     return made[purpose]
 
