@@ -21,7 +21,7 @@ from web_ui.turn import Asked, Turn
 __all__ = ["Chat"]
 
 _LONGEST_MESSAGE: Final = 100_000
-_SHOWN: Final = 50
+_SHOWN: Final = 60
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 

@@ -1,7 +1,10 @@
 """What is done with what was said, without a browser, before the real API."""
 
+import os
 import re
+import signal
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -11,10 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.chat_api.replica import fresh_database, in_thread, running_api
 from tests.model_server import Hold, ModelServer, say, stream
-from tests.servers import Person
+from tests.programs import free_port, running
+from tests.servers import SECRET, Person
 from tests.web_ui.showing import showing
 from web_ui.fallbacks import told_of
 from web_ui.live import show_live
+from web_ui.serving import serving
 from web_ui.turn import State, Turn
 
 SCRIPT: Final = "from web_ui.shell import show_page\nshow_page(login)"
@@ -163,3 +168,47 @@ def test_too_many_turns_are_told_of_with_the_seconds_to_wait(
         assert said(page)[-1] == "Two"
         assert re.fullmatch(r"That was too often; try again in \d+ s\.", page.error[0].value)
         assert page.button(key="again").label == "Try again"
+
+
+@pytest.mark.skipif("PAGE_KILLS" not in os.environ, reason="it takes half a minute")
+def test_a_turn_whose_server_is_killed_goes_on_at_another(
+    postgres_url: str,
+    template: str,
+    model: ModelServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, hold = free_port(), Hold()
+    url, seen = f"http://127.0.0.1:{port}", list[str]()
+    model.answers(stream("Half of ", hold, "it."), stream("All ", "of it."))
+    with fresh_database(postgres_url, template) as database, ExitStack() as stack:
+        own = {
+            "api_port": port,
+            "database_url": database,
+            "jwt_secret_key": SECRET,
+            "default_provider": "openai",
+            "openai_base_url": model.url,
+            "openai_api_key": "none",
+        }
+
+        first = stack.enter_context(running(f"{url}/health/ready", "turnlog", "serve", **own))
+        other = stack.enter_context(running_api(database, model.url))
+
+        def following(turn: Turn, on_place: Callable[[str], None]) -> State:
+            if not seen:
+                state = turn.wait(0, 10)
+                while "Half of" not in state.text:
+                    state = turn.wait(state.version, 10)
+                seen.append(state.text)
+                first.stop(signal.SIGKILL)
+                serving().http.base_url = other
+                hold.open()
+            return show_live(turn, on_place)
+
+        monkeypatch.setattr("web_ui.chat.show_live", following)
+        page = stack.enter_context(showing(url, tmp_path, "pip", SCRIPT))
+        page.run().chat_input[0].set_value("Tell me").run(timeout=60)
+        assert not page.exception
+        assert seen == ["Half of "]
+        assert said(page) == ["Tell me", "All of it."]
+        assert not page.error

@@ -1,5 +1,6 @@
 """Nothing that a message, a title, a tool or a name says runs script or loads something from elsewhere."""
 
+import re
 import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,10 +99,14 @@ def test_nothing_that_was_said_runs_or_loads(
         assert http.post("/api/v1/agents", json=body).is_success
         # A message for each: an open fence in one would make text of all that is after it.
         here: dict[str, str] = {}
+        answer = ""
         for entry in (each.replace("@", canary.url) for each in CORPUS):
             model.answers(*([] if here else [call("add_todo", title=name)]), say(entry))
             said = http.post("/api/local/chat", json={"message": entry, **here}).json()["data"]
-            here = {"conversation_id": said["conversation_id"]}
+            here, answer = {"conversation_id": said["conversation_id"]}, said["message_id"]
+        what = {"rating": "down", "comment": f"{name} {CORPUS[2]} {CORPUS[3]}"}
+        path = f"/api/v1/conversations/{here['conversation_id']}/messages/{answer}/feedback"
+        assert http.put(path, json=what).is_success
         path = f"/api/v1/conversations/{here['conversation_id']}"
         assert http.patch(path, json={"title": f"{name} {CORPUS[2].replace('@', canary.url)}"}).is_success
     visitor.comes_in()
@@ -112,6 +117,14 @@ def test_nothing_that_was_said_runs_or_loads(
     expect(answers.first.get_by_text("Result")).to_be_visible()
     # Markdown is Markdown: a picture in a table is a link in a cell of one.
     expect(visitor.page.get_by_role("cell").get_by_role("link", name="cell")).to_have_count(2)
+    title = visitor.page.title()
+    visitor.page.get_by_role("button", name="Say why").click()
+    expect(visitor.page.get_by_label("What was good or bad about it")).to_have_value(re.compile("hacked"))
+    visitor.page.keyboard.press("Escape")
+    visitor.page.get_by_role("button", name="This conversation").click()
+    expect(visitor.page.get_by_label("Name")).to_have_value(re.compile("onerror"))
+    visitor.page.keyboard.press("Escape")
+    assert "hacked" not in title
     visitor.page.get_by_label("Agent").first.click()
     expect(visitor.page.get_by_role("option").first).to_be_visible()
     _finds_nothing_done(visitor, canary)
