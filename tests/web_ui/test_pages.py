@@ -1,6 +1,6 @@
 """The logic of the page without a browser, before the real API."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -143,7 +143,7 @@ def test_what_is_clicked_twice_is_asked_once(
     page.chat_input[0].set_value("Hello").run()
 
     def show_twice(
-        api: Api, message: Mapping[str, Any], begin: Callable[[Asked], None], *, is_last: bool
+        api: Api, message: dict[str, Any], begin: Callable[[Asked], None], *, is_last: bool
     ) -> None:
         def click_twice(asked: Asked) -> None:
             begin(asked)
