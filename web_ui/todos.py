@@ -22,9 +22,8 @@ _LOOK_SECONDS: Final = 3
 _TOLD_SECONDS: Final = 60
 _LONGEST_LINE: Final = 500
 _LONGEST_QUERY: Final = 200
-_STATES: Final = ("open", "done", "all")
 _ANY_TAG: Final = ""
-_LABELS: Final = {"open": "Open", "done": "Done", "all": "All", _ANY_TAG: "Any tag"}
+_LABELS: Final = {"open": "Open", "done": "Done", "all": "All"}
 _NO_TIME: Final = "not_a_time"
 
 
@@ -103,10 +102,10 @@ def _wanted() -> dict[str, Any]:
 def _show_filters() -> None:
     st.segmented_control(
         "Show",
-        list(_STATES),
+        list(_LABELS),
         default="open",
         required=True,
-        format_func=_label,
+        format_func=_LABELS.__getitem__,
         key="todo-status",
         label_visibility="collapsed",
     )
@@ -121,12 +120,12 @@ def _show_filters() -> None:
     tags: list[str] = sorted(st.session_state.todo_tags)
     if tags:
         st.selectbox(
-            "Tag", [_ANY_TAG, *tags], key="todo-tag", format_func=_label, label_visibility="collapsed"
+            "Tag",
+            [_ANY_TAG, *tags],
+            key="todo-tag",
+            format_func=lambda tag: tag or "Any tag",
+            label_visibility="collapsed",
         )
-
-
-def _label(name: str) -> str:
-    return _LABELS.get(name, name)
 
 
 def _look(api: Api, wanted: Mapping[str, Any]) -> dict[str, Any]:
