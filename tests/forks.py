@@ -9,14 +9,33 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from importlib.metadata import entry_points
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
-__all__ = ["FORKS", "Forked"]
+__all__ = ["Forked", "forked"]
 
-FORKS: Final = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.preloaded"])
+_FORKS: Final = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.preloaded"])
+# Every child imports the main module of its parent; this one has nothing.
+_NO_MAIN: Final = ModuleType("__main__")
+_starting: Final = threading.Lock()
+
+
+def forked(target: Callable[..., object], *arguments: Any) -> BaseProcess:
+    """A process that calls `target`, whatever the main module of this one is."""
+    process = _FORKS.Process(target=target, args=arguments)
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = _NO_MAIN
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
+    return process
 
 
 class Forked:
@@ -30,10 +49,9 @@ class Forked:
     ) -> None:
         files = (str(stdin), str(said[0]), str(said[-1]))
         arguments = (command, environment, str(folder), files)
-        self._process: Final = FORKS.Process(target=_main, args=arguments)
+        self._process: Final = forked(_main, *arguments)
         self._asking: Final = threading.Lock()
         self.args: Final = command
-        self._process.start()
         assert self._process.pid is not None
         self.pid: Final = self._process.pid
 

@@ -12,8 +12,6 @@ for _name in (
     "tests.chaos.replica",
     "tests.forks",
     "tests.mcp_server.dying",
-    # Every child imports the main module of its parent.
-    "pytest",
 ):
     importlib.import_module(_name)
 # A collection would touch, and so copy, what is shared with them.

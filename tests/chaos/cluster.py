@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from tests.chaos.proxy import Proxy, proxy_to
 from tests.chaos.replica import run
 from tests.chat_api.processes import free_port
-from tests.forks import FORKS
+from tests.forks import forked
 from tests.kit.postgres_server import Server, own_server
 from tests.model_server import ModelServer, serve_model
 from tests.servers import SECRET
@@ -42,8 +42,7 @@ class Node:
         self.process: BaseProcess | None = None
 
     def start(self, chaos: dict[str, str]) -> None:
-        self.process = FORKS.Process(target=run, args=(self.arguments, self._environment | chaos, self._log))
-        self.process.start()
+        self.process = forked(run, self.arguments, self._environment | chaos, self._log)
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None and self.process.pid is not None and self.ended is None:

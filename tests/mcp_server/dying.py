@@ -19,7 +19,7 @@ from kit.postgres import open_db
 from mcp_server.context import Deps, SearchConfig
 from mcp_server.effects import IDEMPOTENCY_KEY
 from mcp_server.server import create_server
-from tests.forks import FORKS
+from tests.forks import forked
 
 __all__ = ["Dying", "meta"]
 
@@ -41,8 +41,7 @@ class Dying:
 
     async def call(self, step: int, name: str, arguments: dict[str, Any], key: str | None) -> bool:
         """Call a tool as alice in a process that dies at `step`; return whether the call had so many."""
-        process = FORKS.Process(target=_call, args=(self, step, name, arguments, key))
-        process.start()
+        process = forked(_call, self, step, name, arguments, key)
         await anyio.to_thread.run_sync(process.join, _PATIENCE)
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode != 0
