@@ -13,6 +13,7 @@ from web_ui.agents.show import show_agents_page
 from web_ui.api import Api
 from web_ui.aside import forget_answers, show_answers
 from web_ui.connecting import show_connect
+from web_ui.keys import show_keys
 from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
@@ -43,6 +44,7 @@ _PLACES: Final[tuple[Place, ...]] = (
     Place("agents", "Agents", ":material/smart_toy:", show_agents_page),
     Place("usage", "Usage", ":material/monitoring:", show_usage),
     Place("account", "Account", ":material/person:", show_account, of_settings=True),
+    Place("keys", "API keys", ":material/key:", show_keys, of_settings=True),
     Place("providers", "Providers", ":material/dns:", show_providers, of_settings=True),
     Place("tools", "Custom tools", ":material/build:", show_tools, of_settings=True),
     Place("servers", "MCP servers", ":material/lan:", show_servers, of_settings=True),
