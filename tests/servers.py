@@ -13,7 +13,7 @@ import pytest
 from chat_api.main import create_app
 from chat_api.settings import Settings
 from mcp_server.scopes import ALL
-from tests.model_server import ModelServer, serve, serve_model
+from tests.model_server import ModelServer, say, serve, serve_model
 
 SECRET = "a secret that the frontend's own issuer shares"
 
@@ -56,10 +56,19 @@ def mcp_token(subject: str, scope: str = ALL, **claims: Any) -> str:
     return token_for(subject, aud="turnlog-mcp", scope=scope, **claims)
 
 
-@pytest.fixture
-def model() -> Generator[ModelServer]:
+@pytest.fixture(scope="session")
+def shared_model() -> Generator[ModelServer]:
     with serve_model() as model:
         yield model
+
+
+@pytest.fixture
+def model(shared_model: ModelServer) -> ModelServer:
+    """The one model of a worker, which has heard nothing yet."""
+    shared_model.requests = []
+    shared_model.script = lambda _: say("Hello.")
+    shared_model.disconnected.clear()
+    return shared_model
 
 
 @pytest.fixture

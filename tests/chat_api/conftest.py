@@ -10,23 +10,10 @@ import pytest
 
 from tests.chat_api.accounts import Someone, someone
 from tests.chat_api.replica import fresh_database, running_api
-from tests.model_server import ModelServer, say, serve_model
+from tests.model_server import ModelServer
 from tests.servers import Person
 
 MakePerson: TypeAlias = Callable[..., Person]
-
-
-@pytest.fixture(scope="session")
-def shared_model() -> Generator[ModelServer]:
-    with serve_model() as model:
-        yield model
-
-
-@pytest.fixture
-def model(shared_model: ModelServer) -> ModelServer:
-    shared_model.requests = []
-    shared_model.script = lambda _: say("Hello.")
-    return shared_model
 
 
 @pytest.fixture(scope="session")

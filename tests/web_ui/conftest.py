@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.chat_api.replica import fresh_database, running_api
-from tests.model_server import ModelServer, say, serve_model
+from tests.model_server import ModelServer
 from tests.web_ui.running import running_page
 from tests.web_ui.visiting import Visitor
 
@@ -23,23 +22,9 @@ PATIENCE_MS: Final = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(autouse=True)
-def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest puts its script in the place of the main module, which multiprocessing would start by then."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-
-
 @pytest.fixture(scope="session")
-def scripted() -> Generator[ModelServer]:
-    with serve_model() as model:
-        yield model
-
-
-@pytest.fixture
-def model(scripted: ModelServer) -> ModelServer:
-    scripted.requests = []
-    scripted.script = lambda _: say("Hello.")
-    return scripted
+def scripted(shared_model: ModelServer) -> ModelServer:
+    return shared_model
 
 
 @pytest.fixture(scope="session")
