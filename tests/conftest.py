@@ -22,6 +22,7 @@ pytest_plugins = ["tests.clients", "tests.servers"]
 
 _MEMORY: Final = Path("/dev/shm")
 _ROOM: Final = 4_000_000_000
+_LONG: Final = {"test_chaos.py", "test_topology.py", "test_benchmarks.py", "test_fuzz.py", "test_tour.py"}
 
 
 def pytest_configure() -> None:
@@ -32,6 +33,11 @@ def pytest_configure() -> None:
         # The programs that tests start are to work there, too.
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long and mostly waits, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)
