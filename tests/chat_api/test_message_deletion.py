@@ -1,5 +1,6 @@
 """What is deleted of a conversation is nowhere any more, and what follows it stays."""
 
+from collections.abc import Generator
 from typing import Any
 
 import httpx2
@@ -7,7 +8,8 @@ import psycopg
 import pytest
 
 from tests.chat_api.branches import echo, said_to, talk, turn
-from tests.chat_api.replica import Gate, execute, in_thread
+from tests.chat_api.conftest import MakePerson
+from tests.chat_api.replica import Gate, execute, in_thread, running_api
 from tests.chat_api.test_races import until_it_waits
 from tests.chat_api.transferring import imported
 from tests.model_server import ModelServer, call, calls, say, stream
@@ -38,27 +40,34 @@ def delete(person: Person, conversation: str, message_id: str, scope: str = "mes
     return person.http.delete(path, params={"scope": scope})
 
 
+@pytest.fixture
+def carol(database_url: str, model: ModelServer, person: MakePerson) -> Generator[Person]:
+    """Alone in her database, all of which is looked at."""
+    with running_api(database_url, model.url) as url:
+        yield person(url)
+
+
 def test_a_turn_that_is_deleted_is_nowhere_any_more(
-    alice: Person, model: ModelServer, api_database: str
+    carol: Person, model: ModelServer, database_url: str
 ) -> None:
     said = "Xylophones are quiet"
     model.answers(call("add_todo", title="Tune the marimbaphone"), stream("Done, ", "glockenspiel."))
-    headers = {"Idempotency-Key": f"key-of-{alice.name}"}
-    http = alice.http.post(f"/api/{alice.name}/chat", json={"message": said, "stream": True}, headers=headers)
+    headers = {"Idempotency-Key": f"key-of-{carol.name}"}
+    http = carol.http.post(f"/api/{carol.name}/chat", json={"message": said, "stream": True}, headers=headers)
     assert "glockenspiel" in http.text.replace('"', "")
     conversation = http.headers["X-Conversation-ID"]
     words = ["xylophones", "marimbaphone", "glockenspiel"]
-    assert places_of(api_database, "xylophones") == {"conversations", "messages"}
-    assert places_of(api_database, "marimbaphone") >= {"messages", "events", "tool_effects", "todos"}
-    assert places_of(api_database, "glockenspiel") == {"messages", "events"}
-    asked, _ = alice.messages(conversation)
-    assert delete(alice, conversation, asked["id"], "turn").status_code == 200
+    assert places_of(database_url, "xylophones") == {"conversations", "messages"}
+    assert places_of(database_url, "marimbaphone") >= {"messages", "events", "tool_effects", "todos"}
+    assert places_of(database_url, "glockenspiel") == {"messages", "events"}
+    asked, _ = carol.messages(conversation)
+    assert delete(carol, conversation, asked["id"], "turn").status_code == 200
     # The todo is the user's, who may delete it.
-    assert [places_of(api_database, word) for word in words] == [set(), {"todos"}, set()]
-    assert alice.messages(conversation) == []
-    again = alice.http.post(f"/api/{alice.name}/chat", json={"message": said}, headers=headers)
+    assert [places_of(database_url, word) for word in words] == [set(), {"todos"}, set()]
+    assert carol.messages(conversation) == []
+    again = carol.http.post(f"/api/{carol.name}/chat", json={"message": said}, headers=headers)
     assert again.json()["error"]["code"] == "idempotency_key_reused"
-    assert delete(alice, conversation, asked["id"], "turn").json()["error"]["code"] == "message_not_found"
+    assert delete(carol, conversation, asked["id"], "turn").json()["error"]["code"] == "message_not_found"
 
 
 def test_a_name_goes_with_the_first_message_of_the_user_wherever_it_is(
