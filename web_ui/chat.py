@@ -22,6 +22,10 @@ __all__ = ["Chat"]
 
 _LONGEST_MESSAGE: Final = 100_000
 _SHOWN: Final = 60
+# Streamlit lets wide tables run out of the window.
+_STYLE: Final = """<style>
+[data-testid="stChatMessageContent"] table { display: block; max-width: 100%; overflow-x: auto; }
+</style>"""
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -94,6 +98,7 @@ class Chat:
 
         What has no place on the page any more is emptied, as Streamlit would leave it there until the end.
         """
+        st.html(_STYLE)
         history, turn = self.messages, self._turn
         if self._refusal is not None:
             _say_why(self._refusal)
