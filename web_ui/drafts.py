@@ -52,7 +52,7 @@ class Draft:
         return key
 
     def note(self) -> None:
-        """Note what the fields show: to be done at each change, also at one that ends on another page."""
+        """Note what the fields show. Streamlit forgets it on other pages."""
         for name in self.typed:
             self.typed[name] = st.session_state.get(f"{self.kind}-{name}", self.typed[name])
 

@@ -1,7 +1,6 @@
 """Custom tools: those there are, and the form of the one that is open."""
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any, Final
 
 import streamlit as st
@@ -54,7 +53,7 @@ def _show_custom(tools: list[dict[str, Any]]) -> None:
     )
     st.button("New tool", key="new-tool", type="primary", icon=":material/add:", on_click=open_tool)
     if not tools:
-        st.info("There are no custom tools yet.")
+        st.info("There are no custom tools yet. *New tool* adds the first one.")
     for tool in tools:
         _show_row(tool)
 
@@ -84,10 +83,11 @@ def _show_all(api: Api) -> None:
     except ApiError as error:
         _say_why(error)
         return
-    for source, group in groupby(tools, lambda tool: tool["source"]):
+    for source in dict.fromkeys(tool["source"] for tool in tools):
         st.subheader(_SOURCES.get(source) or f"Of the MCP server {inline(source)}", anchor=False)
-        for tool in group:
-            show_tool(tool, tool["name"])
+        for tool in tools:
+            if tool["source"] == source:
+                show_tool(tool, tool["name"])
 
 
 def _say_why(error: ApiError) -> None:
