@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from web_ui.api import Api, ApiError
 from web_ui.cards import show_call
+from web_ui.clock import clock
 from web_ui.markdown import safe
 from web_ui.turn import Call
 
@@ -95,8 +95,4 @@ def _stamp(moment: str) -> str:
 
 
 def _local(moment: str) -> datetime:
-    try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    return datetime.fromisoformat(moment).astimezone(zone)
+    return datetime.fromisoformat(moment).astimezone(clock())
