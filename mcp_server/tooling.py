@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import ToolAnnotations
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
+from typing_extensions import override
 
 from mcp_server.effects import IDEMPOTENCY_KEY
 from mcp_server.schemas import lean
@@ -21,6 +23,26 @@ _TYPE_WORDS: Final = {
     "array": "a list",
     "object": "an object",
 }
+
+
+class _Arguments(FuncMetadata):
+    """A list or an object may come as the text of its JSON. What may be a text is one, whatever is in it."""
+
+    _texts: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @override
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        properties: Mapping[str, Any] = self.arg_model.model_json_schema().get("properties", {})
+        self._texts = frozenset(name for name, schema in properties.items() if _may_be_text(schema))
+
+    @override
+    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        return super().pre_parse_json(data) | {name: data[name] for name in self._texts & data.keys()}
+
+
+def _may_be_text(schema: Mapping[str, Any]) -> bool:
+    return any(choice.get("type") == "string" for choice in _choices(schema))
 
 
 def tool(
@@ -52,6 +74,7 @@ def tool(
         meta={IDEMPOTENCY_KEY: True} if once else None,
     )
     made.parameters = lean(made.parameters) | {"additionalProperties": False}
+    made.fn_metadata = _Arguments.model_validate(dict(made.fn_metadata))
     if made.fn_metadata.output_schema is not None:
         made.fn_metadata.output_schema = lean(made.fn_metadata.output_schema, output=True)
     return made

@@ -41,6 +41,16 @@ async def test_update_changes_only_what_is_sent(call: Call) -> None:
     assert changed == {**todo, "title": "Walk", "due": None}
 
 
+@pytest.mark.parametrize("text", ['{"a": 1}', "[1, 2]", "null", "true", '"quoted"', "12"])
+async def test_a_text_that_looks_like_json_is_kept_as_it_is(call: Call, text: str) -> None:
+    todo = await call("add_todo", title=text, notes=text, tags=["a"])
+    assert (todo["title"], todo["notes"]) == (text, text)
+    changed = await call("update_todo", id=todo["id"], title=f" {text}", notes="")
+    assert await call("update_todo", id=todo["id"], title=text, notes=text) == todo != changed
+    # A list may come as the text of one, as some clients send it.
+    assert (await call("update_todo", id=todo["id"], tags='["b"]'))["tags"] == ["b"]
+
+
 async def test_a_todo_that_is_done_is_opened_again(call: Call) -> None:
     todo = await call("add_todo", title="Run")
     assert (await call("update_todo", id=todo["id"], status="done"))["status"] == "done"
