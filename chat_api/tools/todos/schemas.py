@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from chat_api.providers.tool_calls import clean_text
 from kit.tokens.identity import is_zone
 
 __all__ = ["NewTodo", "Priority", "TodoChange", "TodoList", "TodoOut", "TodoStatus", "Zone"]
@@ -14,9 +15,9 @@ Priority: TypeAlias = Literal["low", "normal", "high"]
 TodoStatus: TypeAlias = Literal["open", "done"]
 
 
-def _no_null(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("it has a NUL")
+def _kept(text: str) -> str:
+    if clean_text(text) != text:
+        raise ValueError("NUL characters and lone surrogates cannot be kept")
     return text
 
 
@@ -30,7 +31,7 @@ def _zone(name: str) -> str:
     return name
 
 
-_Text: TypeAlias = Annotated[str, AfterValidator(_no_null)]
+_Text: TypeAlias = Annotated[str, AfterValidator(_kept)]
 _Stripped: TypeAlias = Annotated[_Text, BeforeValidator(_stripped)]
 _Title: TypeAlias = Annotated[_Stripped, Field(min_length=1, max_length=500)]
 _Due: TypeAlias = Annotated[_Text, Field(max_length=100)]
