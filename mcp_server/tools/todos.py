@@ -72,7 +72,7 @@ async def add_todo(
     """Add a todo to the user's list, for anything to remember, buy or do."""
     todo = Todo(
         user_id=owner(ctx),
-        title=_clean(title),
+        title=_title(title),
         due=_due(due, zone(ctx)),
         priority=priority,
         tags=_tags(tags),
@@ -132,7 +132,7 @@ async def update_todo(
     async with deps(ctx).db.begin() as session:
         todo = await _get_owned(session, owner(ctx), id)
         if title is not None:
-            todo.title = _clean(title)
+            todo.title = _title(title)
         if due is not None:
             todo.due = _due(due, zone(ctx))
         if priority is not None:
@@ -223,6 +223,13 @@ def _id(text: str, message: str) -> UUID:
 def _mentions(query: str) -> ColumnElement[bool]:
     pattern = func.concat("%", func.regexp_replace(_clean(query), r"([\\%_])", r"\\\1", "g"), "%")
     return or_(col(Todo.title).ilike(pattern), col(Todo.notes).ilike(pattern))
+
+
+def _title(text: str) -> str:
+    title = _clean(text)
+    if not title:
+        raise ToolError("A todo needs a title that says what is to be done.")
+    return title
 
 
 def _clean(text: str) -> str:

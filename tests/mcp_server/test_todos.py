@@ -51,6 +51,16 @@ async def test_a_text_that_looks_like_json_is_kept_as_it_is(call: Call, text: st
     assert (await call("update_todo", id=todo["id"], tags='["b"]'))["tags"] == ["b"]
 
 
+async def test_a_title_of_blanks_is_refused(call: Call, client: Client) -> None:
+    todo = await call("add_todo", title="Run")
+    for name, arguments in (
+        ("add_todo", {"title": " \n"}),
+        ("update_todo", {"id": todo["id"], "title": " "}),
+    ):
+        assert (await client.call_tool(name, arguments)).is_error
+    assert (await call("list_todos"))["todos"] == [todo]
+
+
 async def test_a_todo_that_is_done_is_opened_again(call: Call) -> None:
     todo = await call("add_todo", title="Run")
     assert (await call("update_todo", id=todo["id"], status="done"))["status"] == "done"
