@@ -72,6 +72,10 @@ class Login:
         """Have tokens that are of this moment. Raises ApiError, NotSignedIn."""
         self.bearer(self.tokens.access)
 
+    @property
+    def is_admin(self) -> bool:
+        return self.user.get("role") == "admin"
+
     def bearer(self, refused: str | None = None) -> str:
         """An access token other than `refused`. Raises ApiError, NotSignedIn."""
         with self._renewing:

@@ -82,10 +82,12 @@ def _show_links(pages: Mapping[Place, StreamlitPage], here: Place) -> None:
     first = [place for place in pages if not place.of_settings] + settings[:1]
     with st.sidebar:
         for place in first:
-            title = "Settings" if place.of_settings else place.title
+            title, icon = (
+                ("Settings", ":material/settings:") if place.of_settings else (place.title, place.icon)
+            )
             before = conversation_before() if not place.path else None
             query = None if before is None else {"c": before}
-            st.page_link(pages[place], label=title, icon=place.icon, query_params=query, width="stretch")
+            st.page_link(pages[place], label=title, icon=icon, query_params=query, width="stretch")
         if here.of_settings:
             st.divider()
             for place in settings:

@@ -30,7 +30,7 @@ _KINDS: Final = {**KINDS, "local": "Built in"}
 
 def show_providers(api: Api, login: Login) -> None:
     """Raises NotSignedIn."""
-    is_admin = login.user.get("role") == "admin"
+    is_admin = login.is_admin
     st.title("Providers", anchor=False)
     st.write(
         "Models come from providers. Where neither a chat nor its agent names one, they are asked in this "

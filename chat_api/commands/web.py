@@ -125,5 +125,6 @@ def _environment(settings: Settings, *, is_local: bool) -> dict[str, str]:
     if not is_local or shared or settings.web_host not in _LOOPBACK:
         return dict(os.environ)
     program = [sys.executable, "-c", "from chat_api.cli import main; main()", "token"]
-    command = [*program, "--user", settings.turnlog_user, "--minutes", str(_TOKEN_MINUTES)]
+    # Whose machine it is can make themselves an admin anyway.
+    command = [*program, "--user", settings.turnlog_user, "--minutes", str(_TOKEN_MINUTES), "--admin"]
     return {**os.environ, "TURNLOG_WEB_LOCAL": json.dumps(command)}

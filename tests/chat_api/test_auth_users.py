@@ -162,6 +162,13 @@ def test_what_another_issuer_says_is_not_changed_here(root: Someone, person: Mak
     assert root.http.patch(path, json={"tier": "premium"}).json()["tier"] == "premium"
 
 
+def test_who_another_issuer_makes_an_admin_is_told_so(person: MakePerson) -> None:
+    root, alice = person(roles=["admin"]), person()
+    for each, role in ((root, "admin"), (alice, "user")):
+        assert each.say("Hello")
+        assert each.http.get("/api/v1/auth/me").json()["role"] == role
+
+
 def test_a_tier_counts_whoever_issues_the_tokens(
     database_url: str, person: MakePerson, model: ModelServer
 ) -> None:

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from tests.programs import free_port, run, running
+from web_ui.keeping import Keeping
 
 
 def test_up_starts_the_page_lets_its_local_user_in_and_ends_it(tmp_path: Path) -> None:
@@ -18,6 +19,9 @@ def test_up_starts_the_page_lets_its_local_user_in_and_ends_it(tmp_path: Path) -
             assert "Continue as the local user" in http.get("/signin").text
             entered = http.post("/local")
             assert (entered.status_code, "turnlog_session" in entered.cookies) == (303, True)
+            kept = Keeping(tmp_path / "web", f"http://127.0.0.1:{port}").load(http.cookies["turnlog_session"])
+            assert kept is not None
+            assert (kept["user"]["user_id"], kept["user"]["role"]) == ("local", "admin")
         code, said = server.stop()
     assert code == 0, said
     assert f"Web        {web}" in said

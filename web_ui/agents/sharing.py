@@ -42,7 +42,7 @@ def show_sharing(api: Api, login: Login, agent: Mapping[str, Any]) -> None:
         if refused:
             st.error(safe(refused))
         st.form_submit_button("Share", type="primary", on_click=_share, args=(api, path))
-    if login.user.get("role") == "admin" and shares["everyone"] is None:
+    if login.is_admin and shares["everyone"] is None:
         st.button(
             "Share with everybody, to use",
             key="share-all",

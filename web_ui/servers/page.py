@@ -9,7 +9,6 @@ from web_ui.api import Api, ApiError, NotSignedIn
 from web_ui.drafts import draft_of
 from web_ui.logins import Login
 from web_ui.markdown import inline, safe
-from web_ui.place import remembered
 from web_ui.servers.form import show_server
 from web_ui.servers.health import check_again, show_health
 from web_ui.servers.opened import KIND, SERVERS, open_server
@@ -17,16 +16,14 @@ from web_ui.servers.opened import KIND, SERVERS, open_server
 __all__ = ["show_servers"]
 
 _PAGE: Final = 100
-_FORBIDDEN: Final = 403
 
 
-def show_servers(api: Api, _: Login) -> None:
+def show_servers(api: Api, login: Login) -> None:
     """One's own servers and those of everybody, or the one that is open. Raises NotSignedIn."""
     st.title("MCP servers", anchor=False)
     draft = draft_of(KIND)
     if draft is not None:
-        by_admin = remembered("is admin", lambda: _is_admin(api), otherwise=False, anew=False)
-        show_server(api, draft, by_admin=by_admin)
+        show_server(api, draft, by_admin=login.is_admin)
         return
     try:
         servers = _listed(api)
@@ -74,14 +71,3 @@ def _show_row(api: Api, server: Mapping[str, Any]) -> None:
             st.caption("Everybody's" if server["shared"] else "Yours alone", width="content")
         st.text(server["url"])
         show_health(api, server)
-
-
-def _is_admin(api: Api) -> bool:
-    """What the token says counts, and not the account."""
-    try:
-        api.get("/api/v1/users", limit=1)
-    except ApiError as error:
-        if error.status == _FORBIDDEN:
-            return False
-        raise
-    return True
