@@ -3,10 +3,11 @@
 import json
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
+from zlib import crc32
 
 import pytest
 from mcp import Client
@@ -19,7 +20,8 @@ from tests.mcp_server.path_forms import leads_out, path_forms
 from tests.mcp_server.traps import World, laid, unsynced
 
 LEAST: Final = 1000
-# With EVERY_ESCAPE each spelling at each door, otherwise each at one or two of them, and by a program.
+# With EVERY_ESCAPE each spelling at each door, otherwise each at one or two of them, by the resources, which
+# alone decode, and by a program.
 _SHARE: Final = 1 if os.environ.get("EVERY_ESCAPE") else 4
 _A_PROGRAM: Final = 100
 _LONG: Final = 400
@@ -97,6 +99,12 @@ _DOORS: Final[dict[str, Door]] = {
 }
 
 
+def _is_tried(door: str, path: str) -> bool:
+    # By its checksum: each n-th of a product would be the same few of its factors.
+    number = list(_DOORS).index(door)
+    return door == "resources" or crc32(path.encode(errors="surrogatepass")) % _SHARE == number % _SHARE
+
+
 def _assert_harmless(path: str, told: str) -> None:
     for word in ("CANARY", "root:x:", "inside the server", "Errno", "Traceback"):
         assert word not in told, ascii(path)
@@ -106,7 +114,7 @@ def _assert_harmless(path: str, told: str) -> None:
 async def test_no_spelling_leads_out(world: World, connect: Connect, door: str) -> None:
     before, tried = world.outside(), 0
     async with connect("alice") as client:
-        for path in islice(path_forms(world.root), list(_DOORS).index(door) % _SHARE, None, _SHARE):
+        for path in filter(partial(_is_tried, door), path_forms(world.root)):
             _assert_harmless(path, await _DOORS[door](client, path))
             tried += 1
     assert tried >= LEAST // _SHARE
