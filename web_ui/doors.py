@@ -130,7 +130,9 @@ def _may_be_local(request: Request) -> bool:
     # What a proxy passes on comes from anybody, whoever runs the proxy.
     if not _FORWARDED.isdisjoint(request.headers.keys()):
         return False
-    return serving().logins.has_local and is_same_person(request.scope.get("client"))
+    return serving().logins.has_local and is_same_person(
+        request.scope.get("client"), request.scope.get("server")
+    )
 
 
 def _address(request: Request) -> str:

@@ -13,20 +13,24 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _ESTABLISHED: Final = "01"
 
 
-def is_same_person(client: tuple[str, int] | None) -> bool:
+def is_same_person(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> bool:
     """Whether `client`, an address and a port, is this machine's, and a program of this process' own user.
 
-    Linux tells whose the other end of a connection is; elsewhere all users of the machine are let in.
+    `server` is this end of the connection. Linux tells whose the other one is; elsewhere all users of the
+    machine are let in.
     """
     if client is None or client[0] not in _LOOPBACK:
         return False
     table = Path("/proc/net/tcp6" if ":" in client[0] else "/proc/net/tcp")
     if not table.exists():
         return True
-    wanted = _written(*client)
+    if server is None or server[1] is None:
+        return False
+    # Both ends: other connections, of other people, may be from the same port.
+    wanted = [_written(*client), _written(server[0], server[1]), _ESTABLISHED]
     for line in table.read_text().splitlines()[1:]:
         fields = line.split()
-        if fields[1] == wanted and fields[3] == _ESTABLISHED:
+        if fields[1:4] == wanted:
             return int(fields[7]) == os.getuid()
     return False
 
