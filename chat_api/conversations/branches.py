@@ -37,20 +37,21 @@ _PATH: Final = f"""
     )
     SELECT position FROM below
 """  # noqa: S608
-# What follows a message, as `_ABOVE` has it the other way round.
+# What follows a message, as `_ABOVE` has it the other way round. One index alone has what is asked for without
+# the owner; of two, old statistics have led to the one that reads the whole conversation for each message.
 _NEWEST_AFTER: Final = f"""
     position = (
         WITH RECURSIVE above AS (
             SELECT position FROM messages WHERE {_MINE} AND id = :leaf
             UNION ALL
-            SELECT below.position FROM above CROSS JOIN LATERAL (
-                SELECT position FROM messages WHERE {_MINE} AND parent_position = above.position
-                UNION ALL
-                SELECT position FROM messages
-                WHERE {_MINE} AND parent_position = above.position + 1 AND NOT EXISTS (
-                    SELECT FROM messages WHERE {_MINE} AND position = above.position + 1
-                )
+            SELECT below.position FROM above
+            CROSS JOIN LATERAL (
+                SELECT position, parent_position FROM messages WHERE conversation_id = :conversation_id
+                    AND parent_position BETWEEN above.position AND above.position + 1
+                OFFSET 0
             ) AS below
+            CROSS JOIN LATERAL ({_ABOVE.format("below")}) AS parent
+            WHERE parent.position = above.position
         )
         SELECT max(position) FROM above
     )
