@@ -37,8 +37,8 @@ _PATH: Final = f"""
     )
     SELECT position FROM below
 """  # noqa: S608
-# What follows a message, as `_ABOVE` has it the other way round. One index alone has what is asked for without
-# the owner; of two, old statistics have led to the one that reads the whole conversation for each message.
+# What follows a message, as `_ABOVE` has it the other way round. Without the owner, one index alone will do;
+# of two, old statistics have led to the one that reads the whole conversation for each message.
 _NEWEST_AFTER: Final = f"""
     position = (
         WITH RECURSIVE above AS (
