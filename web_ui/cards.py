@@ -55,7 +55,11 @@ def _time(latency_ms: float | None) -> str:
 
 
 def _json(value: Any) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False, indent=2))
+    return _cut(_whole(value))
+
+
+def _whole(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _cut(text: str) -> str:
@@ -64,23 +68,26 @@ def _cut(text: str) -> str:
 
 def show_question(turn: Turn, question: Question) -> None:
     """What the assistant wants to do, with its arguments to be changed, and the decision."""
-    field = f"arguments-{question.seq}"
+    # Two conversations may wait at the same number, one after the other in this tab.
+    place = f"{turn.state.run_id}-{question.seq}"
+    field = f"arguments-{place}"
     with st.container(border=True):
         st.markdown(
             f"{_QUESTIONS.get(question.reason or '', _QUESTIONS['approval'])} **{inline(question.name)}**"
         )
-        st.text_area("Arguments, as JSON", _json(question.arguments), key=field)
+        # Whole, as what is in the field is what is approved.
+        st.text_area("Arguments, as JSON", _whole(question.arguments), key=field)
         approve, reject = st.columns(2)
         approve.button(
             "Approve",
-            key=f"approve-{question.seq}",
+            key=f"approve-{place}",
             type="primary",
             width="stretch",
             on_click=_approve,
             args=(turn, question, field),
         )
         reject.button(
-            "Reject", key=f"reject-{question.seq}", width="stretch", on_click=_reject, args=(turn, question)
+            "Reject", key=f"reject-{place}", width="stretch", on_click=_reject, args=(turn, question)
         )
 
 
