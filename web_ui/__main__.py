@@ -18,6 +18,7 @@ from web_ui.logins import Logins, local_tokens
 from web_ui.serving import Serving
 
 _LOCAL: Final = "TURNLOG_WEB_LOCAL"
+_LONGEST_MESSAGE: Final = 4 * 1024 * 1024
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -60,6 +61,7 @@ def main() -> None:
         forwarded_allow_ips=given.behind,
         timeout_graceful_shutdown=1,
         lifespan="on",
+        ws_max_size=_LONGEST_MESSAGE,
     )
     server = uvicorn.Server(config)
     if given.with_parent:

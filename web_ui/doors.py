@@ -11,16 +11,15 @@ from starlette.routing import Route
 
 from web_ui import forms
 from web_ui.api import ApiError
-from web_ui.logins import COOKIE, Login
+from web_ui.callers import cookie_of, is_at_home, session_of
+from web_ui.logins import Login
 from web_ui.pages import PATHS
-from web_ui.peer import is_same_person
 from web_ui.serving import serving
 
 __all__ = ["ROUTES"]
 
 _LONGEST_FORM: Final = 16 * 1024
 _UNREACHED: Final = 503
-_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for"})
 Opened = tuple[str, Login]
 
 
@@ -68,8 +67,10 @@ async def _show_signout(_: Request) -> Response:
 
 async def _sign_out(request: Request) -> Response:
     answer = RedirectResponse("/signin", 303)
-    answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
-    session_id = request.cookies.get(COOKIE)
+    answer.delete_cookie(
+        cookie_of(request), path="/", secure=_is_secure(request), httponly=True, samesite="strict"
+    )
+    session_id = session_of(request)
     if session_id:
         try:
             await run_in_threadpool(serving().logins.sign_out, session_id)
@@ -87,16 +88,16 @@ async def _opening(
         session_id, login = await run_in_threadpool(opening)
     except ApiError as error:
         return refused(error)
-    old = request.cookies.get(COOKIE)
+    old = session_of(request)
     if old:
         await _end_quietly(old)
     answer = RedirectResponse(_back(request), 303)
     answer.set_cookie(
-        COOKIE,
+        cookie_of(request),
         session_id,
         max_age=login.tokens.refresh_seconds,
         path="/",
-        secure=request.url.scheme == "https",
+        secure=_is_secure(request),
         httponly=True,
         samesite="strict",
     )
@@ -127,12 +128,11 @@ def _back(request: Request) -> str:
 
 
 def _may_be_local(request: Request) -> bool:
-    # What a proxy passes on comes from anybody, whoever runs the proxy.
-    if not _FORWARDED.isdisjoint(request.headers.keys()):
-        return False
-    return serving().logins.has_local and is_same_person(
-        request.scope.get("client"), request.scope.get("server")
-    )
+    return serving().logins.has_local and is_at_home(request)
+
+
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https"
 
 
 def _address(request: Request) -> str:

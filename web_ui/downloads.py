@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import Route
 
 from web_ui.api import Api, ApiError, NotSignedIn, message_of
-from web_ui.logins import COOKIE
+from web_ui.callers import login_of
 from web_ui.serving import serving
 
 __all__ = ["DOWNLOADS"]
@@ -22,7 +22,7 @@ _NAMED: Final = {"Content-Disposition": 'attachment; filename="turnlog.ndjson"',
 
 async def _export(request: Request) -> Response:
     """All that who is signed in has."""
-    login = serving().logins.find(request.cookies.get(COOKIE))
+    login = login_of(request, serving().logins)
     if login is None:
         return RedirectResponse("/signin", 303)
     api = Api(serving().http, login.bearer)

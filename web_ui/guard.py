@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -16,15 +17,17 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from web_ui.logins import COOKIE
+from web_ui.callers import FOUND, login_of, session_of
 from web_ui.serving import Serving
 
 __all__ = ["Guard"]
 
 _OWN_PATHS: Final = frozenset({"/signin", "/register", "/local", "/signout", "/signin.css", "/favicon.png"})
-# Nothing of the page takes a file, and strangers could fill the memory with them.
-_UPLOADS: Final = "/_stcore/upload_file"
+# Nothing of the page takes a file, and strangers could fill the memory with them; nor are its figures theirs.
+_CLOSED: Final = ("/_stcore/upload_file", "/_stcore/metrics")
 _OF_STREAMLIT: Final = "/_stcore/"
+_MOST_TABS: Final = 50
+_FOUND: Final = FOUND.encode()
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _HEADERS: Final = {
     "Referrer-Policy": "same-origin",
@@ -61,6 +64,7 @@ class Guard:
     def __init__(self, app: ASGIApp, current: Callable[[], Serving]) -> None:
         self._app: Final = app
         self._current: Final = current
+        self._tabs: Final = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -69,19 +73,36 @@ class Guard:
         connection = HTTPConnection(scope)
         answer = self._instead(connection)
         if scope["type"] == "websocket":
-            handler = WebSocketClose() if answer else self._app
-            await handler(scope, receive, send)
+            session_id = session_of(connection)
+            if answer or session_id is None or login_of(connection, self._current().logins) is None:
+                await WebSocketClose()(scope, receive, send)
+            else:
+                await self._open(session_id, scope, receive, send)
             return
         policy = _FORMS if scope["path"] in _OWN_PATHS else _page_policy()
         await (answer or self._app)(scope, receive, _with_headers(send, policy))
+
+    async def _open(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket of this login. Each keeps what its tab shows in memory, so there are not too many."""
+        if self._tabs[session_id] >= _MOST_TABS:
+            await WebSocketClose()(scope, receive, send)
+            return
+        told = [pair for pair in scope["headers"] if pair[0] != _FOUND]
+        self._tabs[session_id] += 1
+        try:
+            await self._app({**scope, "headers": [*told, (_FOUND, session_id.encode())]}, receive, send)
+        finally:
+            self._tabs[session_id] -= 1
+            if not self._tabs[session_id]:
+                del self._tabs[session_id]
 
     def _instead(self, connection: HTTPConnection) -> Response | None:
         """The answer to what is not let in."""
         serving = self._current()
         if serving.own_hosts and _hostname(connection.headers.get("host", "")) not in serving.own_hosts:
             return PlainTextResponse("This server is not known by that name.", 421)
-        if connection.scope["path"].startswith(_UPLOADS):
-            return PlainTextResponse("Nothing can be uploaded here.", 404)
+        if connection.scope["path"].startswith(_CLOSED):
+            return PlainTextResponse("There is nothing here.", 404)
         if connection.scope["path"].find(_OF_STREAMLIT) > 0:
             # Its script looks below the address of each page first; an error would be told on the console.
             return PlainTextResponse("It is not here.", 300)
@@ -92,7 +113,7 @@ class Guard:
             return None
         if connection.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(_AGAIN)
-        if serving.logins.find(connection.cookies.get(COOKIE)) is None:
+        if login_of(connection, serving.logins) is None:
             query = connection.scope["query_string"].decode("latin-1")
             place = connection.scope["path"] + (f"?{query}" if query else "")
             back = f"?to={quote(place, safe='')}" if place != "/" else ""

@@ -16,9 +16,8 @@ import httpx2
 from web_ui.api import Api, ApiError, NotSignedIn, message_of
 from web_ui.keeping import Keeping
 
-__all__ = ["COOKIE", "Login", "Logins", "Tokens", "local_tokens"]
+__all__ = ["Login", "Logins", "Tokens", "local_tokens"]
 
-COOKIE: Final = "turnlog_session"
 _AUTH: Final = "/api/v1/auth"
 _EARLY_SECONDS: Final = 60
 _LOCAL_MINUTES: Final = 60

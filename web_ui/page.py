@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from web_ui.logins import COOKIE
+from web_ui.callers import FOUND
 from web_ui.serving import serving
 from web_ui.shell import show_page
 
-show_page(serving().logins.find(st.context.cookies.get(COOKIE)))
+show_page(serving().logins.find(st.context.headers.get(FOUND)))
