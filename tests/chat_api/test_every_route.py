@@ -134,16 +134,16 @@ def asked_by_nobody(scene: Scene, operations: list[Operation]) -> Faults:
 def asked_by_strangers(scene: Scene, operations: list[Operation]) -> Faults:
     """Ask each route with one id of somebody else's, and all others one's own."""
     faults: Faults = {}
-    victims = Having(scene.victim)
+    victims, owns = Having(scene.victim), (Having(scene.stranger), Having(scene.admin))
     for operation in operations:
         if operation.of_admins:
             continue
-        for who in (scene.stranger, scene.admin):
-            own = Having(who)
+        for own in owns:
             for place in operation.places:
-                things = {each: own.of(each[1]) for each in operation.places} | {place: victims.of(place[1])}
+                things = {each: own.of(each[1]) for each in operation.places if each != place}
+                things[place] = victims.of(place[1])
                 for accept, headers in forms(operation):
-                    response = operation.ask(who.http, things, accept, headers)
+                    response = operation.ask(own.person.http, things, accept, headers)
                     if fault := betrayal(response, place, things[place]):
                         faults[f"{operation} with {place}, {accept}"] = fault
     return faults
