@@ -46,9 +46,9 @@ def show_account(api: Api, login: Login) -> None:
         st.text(f"{login.user['email']} · {login.user['role']}")
         _show_person(api, login)
         _show_password(api, login)
-        _show_elsewhere(api, login)
     else:
         st.text(f"You are the local user of this machine: {login.user['user_id']}")
+    _show_elsewhere(api, login)
     _show_data()
     _show_end(api, login)
 
@@ -129,7 +129,9 @@ def _show_elsewhere(api: Api, login: Login) -> None:
         if not st.button("Sign out everywhere now", key="everywhere"):
             return
         try:
-            api.post("/api/v1/auth/logout-all")
+            # The local user's logins are known here alone.
+            if login.has_password:
+                api.post("/api/v1/auth/logout-all")
         except NotSignedIn:
             raise
         except ApiError as error:

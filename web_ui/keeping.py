@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 __all__ = ["Keeping"]
 
-_PURPOSE: Final = b"turnlog web login 1"
+_PURPOSE: Final = b"turnlog web login 2"
+_OF_LOCAL: Final = ".local"
 _NONCE_BYTES: Final = 12
 _FORGOTTEN_AFTER: Final = 60 * 24 * 3600
 
@@ -31,8 +32,8 @@ class Keeping:
         # A login that is read for another API would be sent there.
         self._bound: Final = _PURPOSE + b" " + self._api
 
-    def save(self, session_id: str, login: Mapping[str, Any]) -> None:
-        """Keep `login`, whole or not at all."""
+    def save(self, session_id: str, login: Mapping[str, Any], *, is_local: bool) -> None:
+        """Keep `login`, whole or not at all. Those of the local user can be found by their names."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + _cipher(session_id).encrypt(nonce, json.dumps(login).encode(), self._bound)
@@ -42,18 +43,28 @@ class Keeping:
             writing.write(sealed)
             writing.flush()
             os.fsync(writing.fileno())
-        fresh.replace(self._path(session_id))
+        fresh.replace(self._paths(session_id)[is_local])
 
     def load(self, session_id: str) -> dict[str, Any] | None:
-        try:
-            sealed = self._path(session_id).read_bytes()
-            opened = _cipher(session_id).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound)
-        except (OSError, InvalidTag, ValueError):
-            return None
-        return json.loads(opened)
+        for path in self._paths(session_id):
+            try:
+                sealed = path.read_bytes()
+                opened = _cipher(session_id).decrypt(
+                    sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound
+                )
+            except (OSError, InvalidTag, ValueError):
+                continue
+            return json.loads(opened)
+        return None
 
     def forget(self, session_id: str) -> None:
-        self._path(session_id).unlink(missing_ok=True)
+        for path in self._paths(session_id):
+            path.unlink(missing_ok=True)
+
+    def forget_local(self) -> None:
+        """All of the local user, also those whose ids nobody has told since this process began."""
+        for path in self._folder.glob(f"*{_OF_LOCAL}"):
+            path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove logins that were not renewed for longer than any lasts."""
@@ -64,8 +75,10 @@ class Keeping:
                     if path.stat().st_mtime < oldest:
                         path.unlink()
 
-    def _path(self, session_id: str) -> Path:
-        return self._folder / sha256(session_id.encode() + b" " + self._api).hexdigest()
+    def _paths(self, session_id: str) -> tuple[Path, Path]:
+        """Where that of an account would be, and one of the local user."""
+        name = sha256(session_id.encode() + b" " + self._api).hexdigest()
+        return self._folder / name, self._folder / f"{name}{_OF_LOCAL}"
 
 
 def _cipher(session_id: str) -> AESGCM:

@@ -35,17 +35,18 @@ class Tokens:
     refresh_seconds: int
 
 
-Renew = Callable[[Tokens], Tokens]
+Opened = tuple[dict[str, Any], Tokens]
+"""A user as the API tells of them, and their tokens."""
+Renew = Callable[[Tokens], Opened]
 
 
 class Login:
-    """One browser that is signed in. `user` is as the API tells it."""
+    """One browser that is signed in, until a point in time. `user` is as the API tells it."""
 
-    def __init__(
-        self, user: dict[str, Any], tokens: Tokens, renew: Renew, keep: Callable[["Login"], None]
-    ) -> None:
-        self.user = user
-        self.tokens = tokens
+    def __init__(self, opened: Opened, until: float, renew: Renew, keep: Callable[["Login"], None]) -> None:
+        self.user, self.tokens = opened
+        self.until: Final = until
+        self._is_ended = False
         self._renew: Final = renew
         self._keep: Final = keep
         # A refresh token is good once: two tabs that used one at once would end the login.
@@ -59,6 +60,17 @@ class Login:
     def has_password(self) -> bool:
         """Whether an e-mail address and a password opened it; else it is the local user's."""
         return self.tokens.refresh is not None
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_ended or time.time() > self.until
+
+    def end(self) -> None:
+        """Have it be good for nothing any more, in the tabs that still have it too."""
+        self._is_ended = True
+        # A renewal that is under way comes to its end: the last tokens are those to give back.
+        with self._renewing:
+            return
 
     def know(self, user: dict[str, Any]) -> None:
         """Take what the API tells of its user now."""
@@ -78,9 +90,17 @@ class Login:
     def bearer(self, refused: str | None = None) -> str:
         """An access token other than `refused`. Raises ApiError, NotSignedIn."""
         with self._renewing:
+            if self.is_over:
+                raise NotSignedIn
             if self.tokens.access == refused or time.time() > self.tokens.until - _EARLY_SECONDS:
-                self.tokens = self._renew(self.tokens)
+                try:
+                    self.user, self.tokens = self._renew(self.tokens)
+                except NotSignedIn:
+                    self._is_ended = True
+                    raise
                 self._keep(self)
+            if self.is_over:
+                raise NotSignedIn
             return self.tokens.access
 
 
@@ -112,9 +132,7 @@ class Logins:
         """A session of the one local user. Raises ApiError."""
         if self._local is None:
             raise ApiError("There is no local user here.", "no_local_user", HTTPStatus.FORBIDDEN)
-        tokens = self._local()
-        user = Api(self._http, lambda _: tokens.access).get(f"{_AUTH}/me")
-        return self._added(user, tokens)
+        return self._added(self._opened_locally(self._local))
 
     def find(self, session_id: str | None) -> Login | None:
         if not session_id:
@@ -125,55 +143,79 @@ class Logins:
             if kept is not None and (kept["refresh"] or self._local):
                 # The first request that needs an access token gets one.
                 tokens = Tokens("", 0, kept["refresh"], kept["refresh_seconds"])
-                found = self._open[session_id] = self._login(session_id, kept["user"], tokens)
+                found = self._open[session_id] = self._login(
+                    session_id, (kept["user"], tokens), kept["until"]
+                )
+        if found is not None and found.is_over:
+            self._drop(session_id)
+            return None
         return found
 
     def sign_out(self, session_id: str) -> None:
         login = self.find(session_id)
-        self._open.pop(session_id, None)
-        self._keeping.forget(session_id)
-        if login is not None and login.tokens.refresh is not None:
+        self._drop(session_id)
+        if login is None:
+            return
+        login.end()
+        if login.tokens.refresh is not None:
             self._ask("logout", None, refresh_token=login.tokens.refresh)
 
     def forget(self, login: Login, *, others: bool = False) -> None:
-        """End the same person's logins here, as the API has ended them; with `others` all but this one."""
+        """End the same person's logins here, as the API has ended them; with `others` all but this one.
+
+        The API knows nothing of those of the local user: here they end with all that is kept of them.
+        """
         for session_id, each in list(self._open.items()):
             if each.user["id"] == login.user["id"] and not (others and each is login):
-                self._open.pop(session_id, None)
-                self._keeping.forget(session_id)
+                self._drop(session_id)
+                each.end()
+        if not (login.has_password or others):
+            self._keeping.forget_local()
 
     def _begin(self, answer: dict[str, Any]) -> tuple[str, Login]:
-        return self._added(answer["user"], _tokens_of(answer))
+        return self._added(_opened(answer))
 
-    def _added(self, user: dict[str, Any], tokens: Tokens) -> tuple[str, Login]:
+    def _added(self, opened: Opened) -> tuple[str, Login]:
         session_id = secrets.token_urlsafe(32)
-        login = self._login(session_id, user, tokens)
-        self._save(session_id, login)
+        login = self._login(session_id, opened, time.time() + opened[1].refresh_seconds)
         self._open[session_id] = login
+        self._save(session_id, login)
         return session_id, login
 
-    def _login(self, session_id: str, user: dict[str, Any], tokens: Tokens) -> Login:
-        def renew(old: Tokens) -> Tokens:
+    def _login(self, session_id: str, opened: Opened, until: float) -> Login:
+        def renew(old: Tokens) -> Opened:
             try:
                 return self._renewed(old)
             except NotSignedIn:
-                self._open.pop(session_id, None)
-                self._keeping.forget(session_id)
+                self._drop(session_id)
                 raise
 
-        return Login(user, tokens, renew, lambda login: self._save(session_id, login))
+        return Login(opened, until, renew, lambda login: self._save(session_id, login))
+
+    def _drop(self, session_id: str) -> None:
+        with self._finding:
+            self._open.pop(session_id, None)
+            self._keeping.forget(session_id)
 
     def _save(self, session_id: str, login: Login) -> None:
         tokens = login.tokens
-        kept = {"user": login.user, "refresh": tokens.refresh, "refresh_seconds": tokens.refresh_seconds}
-        self._keeping.save(session_id, kept)
+        kept = {"user": login.user, "until": login.until}
+        kept |= {"refresh": tokens.refresh, "refresh_seconds": tokens.refresh_seconds}
+        with self._finding:
+            # One that was ended meanwhile must not be there again.
+            if self._open.get(session_id) is login:
+                self._keeping.save(session_id, kept, is_local=tokens.refresh is None)
 
-    def _renewed(self, old: Tokens) -> Tokens:
-        if old.refresh is None:
-            if self._local is None:
-                raise NotSignedIn
-            return self._local()
-        return _tokens_of(self._ask("refresh", None, refresh_token=old.refresh))
+    def _renewed(self, old: Tokens) -> Opened:
+        if old.refresh is not None:
+            return _opened(self._ask("refresh", None, refresh_token=old.refresh))
+        if self._local is None:
+            raise NotSignedIn
+        return self._opened_locally(self._local)
+
+    def _opened_locally(self, local: Callable[[], Tokens]) -> Opened:
+        tokens = local()
+        return Api(self._http, lambda _: tokens.access).get(f"{_AUTH}/me"), tokens
 
     def _ask(self, path: str, address: str | None, **body: Any) -> dict[str, Any]:
         # The API counts logins by address: by the browser's, not by ours.
@@ -189,9 +231,10 @@ class Logins:
         return json.loads(response.content)
 
 
-def _tokens_of(answer: dict[str, Any]) -> Tokens:
+def _opened(answer: dict[str, Any]) -> Opened:
     until = time.time() + answer["expires_in"]
-    return Tokens(answer["access_token"], until, answer["refresh_token"], answer["refresh_expires_in"])
+    tokens = Tokens(answer["access_token"], until, answer["refresh_token"], answer["refresh_expires_in"])
+    return answer["user"], tokens
 
 
 def local_tokens(command: Sequence[str]) -> Callable[[], Tokens]:

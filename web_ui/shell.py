@@ -20,6 +20,8 @@ def show_page(login: Login | None) -> None:
     """Everything that who is signed in sees."""
     st.set_page_config(page_title="Turnlog", layout="centered", initial_sidebar_state="auto")
     if login is None:
+        # Who comes back may be somebody else.
+        st.session_state.clear()
         _say_signed_out()
         return
     who = login.user["user_id"]

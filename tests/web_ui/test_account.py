@@ -132,7 +132,7 @@ def test_the_local_user_is_shown_what_there_is_of_one(api: str, tmp_path: Path) 
         page.run()
         assert not page.exception
         assert [field.label for field in page.text_input] == ["Your user name, to go on"]
-        assert [button.label for button in page.button] == ["Erase everything"]
+        assert [button.label for button in page.button] == ["Sign out everywhere now", "Erase everything"]
 
 
 def test_a_password_is_changed_and_all_data_taken_out(visitor: Visitor, api: str) -> None:

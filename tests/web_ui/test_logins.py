@@ -1,5 +1,7 @@
 """Signing in to the page, without a browser: what others' requests, refreshing and restarting do to it."""
 
+import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,9 +11,10 @@ import httpx2
 import pytest
 
 from tests.chat_api.accounts import AUTH, PASSWORD, register
+from tests.servers import token_for
 from tests.web_ui.running import running_page
 from web_ui.api import Api, NotSignedIn, open_http
-from web_ui.logins import Logins
+from web_ui.logins import Logins, Tokens
 
 EMAIL = "ann@example.com"
 
@@ -81,6 +84,87 @@ def test_tabs_that_refresh_at_once_use_one_refresh_token(api: str, tmp_path: Pat
         with pytest.raises(NotSignedIn):
             login.bearer(second)
         assert again.find(session_id) is None
+
+
+def test_who_signs_out_is_signed_out_in_tabs_that_still_have_the_login(api: str, tmp_path: Path) -> None:
+    with open_http(api) as http:
+        logins = Logins(http, tmp_path, lambda: Tokens(token_for("local"), 0, None, 60))
+        for opening in (lambda: logins.sign_in(EMAIL, PASSWORD, ""), logins.continue_as_local):
+            session_id, login = opening()
+            # The control: until then it has tokens.
+            token = login.bearer(None)
+            assert list(tmp_path.iterdir())
+            logins.sign_out(session_id)
+            for refused in (None, token):
+                with pytest.raises(NotSignedIn):
+                    login.bearer(refused)
+            login.know({**login.user, "name": "As it is now"})
+            assert list(tmp_path.iterdir()) == []
+            assert logins.find(session_id) is None
+
+
+def test_signing_out_during_a_renewal_brings_nothing_back(api: str, tmp_path: Path) -> None:
+    asked, told = threading.Event(), threading.Event()
+
+    def tokens() -> Tokens:
+        asked.set()
+        assert told.wait(30)
+        return Tokens(token_for("local"), 0, None, 60)
+
+    with open_http(api) as http, ThreadPoolExecutor(2) as pool:
+        logins = Logins(http, tmp_path, tokens)
+        told.set()
+        session_id, login = logins.continue_as_local()
+        told.clear()
+        asked.clear()
+        renewal = pool.submit(login.bearer)
+        assert asked.wait(30)
+        ending = pool.submit(logins.sign_out, session_id)
+        while logins.find(session_id) is not None:
+            pass
+        told.set()
+        with pytest.raises(NotSignedIn):
+            renewal.result(30)
+        ending.result(30)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_login_ends_when_its_time_is_over_however_often_it_is_renewed(
+    api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_http(api) as http:
+        logins = Logins(http, tmp_path, lambda: Tokens(token_for("local"), 0, None, 60))
+        session_id, login = logins.continue_as_local()
+        ends = login.until
+        login.renew()
+        again = Logins(http, tmp_path, lambda: Tokens(token_for("local"), 0, None, 1000)).find(session_id)
+        # The control: before, it is known, also to the next process.
+        assert again is not None
+        again.renew()
+        assert again.until == login.until == ends
+        monkeypatch.setattr(time, "time", lambda: ends + 1)
+        with pytest.raises(NotSignedIn):
+            login.bearer()
+        assert logins.find(session_id) is None
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_local_user_signs_out_everywhere(api: str, tmp_path: Path) -> None:
+    def local() -> Tokens:
+        return Tokens(token_for("local"), 0, None, 60)
+
+    with open_http(api) as http:
+        of_before = Logins(http, tmp_path, local)
+        forgotten, _ = of_before.continue_as_local()
+        logins = Logins(http, tmp_path, local)
+        account, _ = logins.sign_in(EMAIL, PASSWORD, "")
+        another, _ = logins.continue_as_local()
+        _, login = logins.continue_as_local()
+        logins.forget(login)
+        assert [logins.find(each) for each in (forgotten, another)] == [None, None]
+        assert logins.find(account) is not None
+        with pytest.raises(NotSignedIn):
+            login.bearer()
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
