@@ -88,7 +88,7 @@ def _make(api: Api, login: Login) -> None:
 
 def _made(api: Api, login: Login) -> dict[str, Any] | None:
     """The key, once the form is sent and right."""
-    offered = {**_SCOPES, **(_OF_ADMINS if login.user["role"] == "admin" else {})}
+    offered = {**_SCOPES, **(_OF_ADMINS if login.is_admin and login.has_password else {})}
     place = st.empty()
     with place.form("key", border=False):
         name = st.text_input("Name", max_chars=_LONGEST_NAME, placeholder="What it is for", key="key-name")
