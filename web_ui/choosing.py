@@ -1,22 +1,30 @@
 """Who answers: the agent, and the provider, model and settings for the turns of this tab."""
 
-from typing import Any, Final, NoReturn
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
 
 import streamlit as st
 
 from web_ui.agent_form import change_agent, new_agent
 from web_ui.api import Api, ApiError
+from web_ui.labels import unlike
 from web_ui.markdown import inline
-from web_ui.place import DEFAULT_AGENT, conversation, leave, remembered, tell
+from web_ui.place import DEFAULT_AGENT, conversation, forget, leave, remembered, tell
+from web_ui.providers_seen import Seen, look
 
-__all__ = ["chat_with", "choose_agent", "chosen", "show_agents", "show_model"]
+__all__ = ["AGENTS_SECONDS", "chat_with", "choose_agent", "chosen", "show_agents", "show_model"]
 
-_BUILT_IN: Final = ("ollama", "lmstudio", "openai", "local")
 _NOT_THERE: Final = 404
 _NO_ID: Final = 422
 _AUTOMATIC: Final = ""
 _MOST_AGENTS: Final = 500
+AGENTS_SECONDS: Final = 3
+_PROVIDERS_SECONDS: Final = 15
+_NUMBERS: Final = {"temperature": 0.7, "max_tokens": 2048}
+T = TypeVar("T")
 
 
 def chosen() -> dict[str, Any]:
@@ -49,14 +57,18 @@ def choose_agent(api: Api) -> None:
 
 
 def show_agents(api: Api, *, anew: bool) -> None:
-    listed: list[dict[str, Any]] = remembered("agents", lambda: _active(api), [], anew=anew)
+    wanted: str | None = st.session_state.pop("next_agent", None)
+    if wanted is not None:
+        # It may be new, or called something else now.
+        forget("agents")
+    listed = _lately("agents", lambda: _active(api), AGENTS_SECONDS, anew=anew)
     agents = {each["agent_id"]: each for each in listed if each["right"] != "read"}
-    names = {DEFAULT_AGENT: "Default assistant"} | {id_: each["name"] for id_, each in agents.items()}
-    asked: str = st.session_state.pop("next_agent", None) or _agent_before()
+    asked = wanted or _agent_before()
     st.session_state.agent = asked
-    # Another one would answer under other rules.
-    names.setdefault(asked, next((each["name"] for each in listed if each["agent_id"] == asked), asked))
-    agent_id = st.selectbox("Agent", list(names), key="agent", format_func=lambda id_: names[id_])
+    names = _names(listed, asked)
+    # Another one than was asked for would answer under other rules.
+    choices = list(dict.fromkeys((DEFAULT_AGENT, *agents, asked)))
+    agent_id = st.selectbox("Agent", choices, key="agent", format_func=lambda id_: names[id_])
     # Streamlit forgets a field that is not on the page, as on every page but the chat.
     st.session_state.agent_before = agent_id
     with st.container(horizontal=True):
@@ -72,6 +84,33 @@ def show_agents(api: Api, *, anew: bool) -> None:
             and agent is not None
         ):
             change_agent(api, agent)
+
+
+def _names(listed: Sequence[Mapping[str, Any]], asked: str) -> dict[str, str]:
+    """What they are called here: one's own first, by their names alone."""
+    names = {DEFAULT_AGENT: "Default assistant"}
+    for each in sorted(listed, key=lambda each: (each["right"] != "owner", each["agent_id"])):
+        names[each["agent_id"]] = each["name"] if each["right"] == "owner" else _shared(each)
+    names.setdefault(asked, asked)
+    return unlike(names)
+
+
+def _shared(agent: Mapping[str, Any]) -> str:
+    owner = agent["owner"]["name"]
+    return f"{agent['name']} · {f'from {owner}' if owner else 'shared'}"
+
+
+def _lately(name: str, ask: Callable[[], list[T]], seconds: float, *, anew: bool) -> list[T]:
+    """What is remembered, asked for anew no more often than so: the page is drawn at each click.
+
+    Raises NotSignedIn.
+    """
+    asked: dict[str, float] = st.session_state.setdefault("asked_at", {})
+    is_due = anew and time.monotonic() - asked.get(name, -math.inf) >= seconds
+    found: list[T] = remembered(name, ask, [], anew=is_due)
+    if is_due:
+        asked[name] = time.monotonic()
+    return found
 
 
 def _active(api: Api) -> list[dict[str, Any]]:
@@ -92,35 +131,45 @@ def _agent_before() -> str:
     return kept.get("agent") or kept.get("agent_before") or DEFAULT_AGENT
 
 
-def show_model(api: Api) -> None:
+def show_model(api: Api, *, anew: bool) -> None:
     """Closed until it is wanted: to look at all providers takes a moment."""
     folded = st.expander("Model", key="model", icon=":material/tune:", on_change="rerun")
     if not folded.open:
         return
     options: dict[str, Any] = st.session_state.setdefault("options", {})
     with folded:
-        provider = _provider(api, options.get("provider", _AUTOMATIC))
-        model = _model(api, provider, options.get("model_id", _AUTOMATIC))
-        own = st.toggle(
-            "Own temperature and length", "temperature" in options, key="own", help="Otherwise the agent's"
-        )
-        st.session_state.options = {"provider": provider, "model_id": model}
-        if own:
-            warmth, length = float(options.get("temperature", 0.7)), int(options.get("max_tokens", 2048))
-            temperature = st.slider("Temperature", 0.0, 2.0, warmth, 0.1)
-            longest = st.number_input("Max tokens", 100, 4096, length, 100)
-            st.session_state.options |= {"temperature": temperature, "max_tokens": longest}
+        seen = _lately("providers seen", lambda: look(api), _PROVIDERS_SECONDS, anew=anew)
+        found = {each.name: each for each in seen if each.is_on}
+        provider = _provider(found, options.get("provider", _AUTOMATIC))
+        model = _model(found.get(provider), provider, options.get("model_id", _AUTOMATIC))
+        st.session_state.setdefault("own", "temperature" in options)
+        own = st.toggle("Own temperature and length", key="own", help="Otherwise the agent's")
+        numbers = _numbers() if own else {}
+    # All at once: what is drawn may be broken off anywhere.
+    st.session_state.options = {"provider": provider, "model_id": model, **numbers}
 
 
-def _provider(api: Api, before: str) -> str:
-    found = _states(api)
+def _numbers() -> dict[str, float | int]:
+    # Streamlit forgets a field that is not on the page.
+    before: dict[str, Any] = st.session_state.get("own_numbers", _NUMBERS)
+    st.session_state.setdefault("temperature", before["temperature"])
+    st.session_state.setdefault("max-tokens", before["max_tokens"])
+    numbers: dict[str, float | int] = {
+        "temperature": st.slider("Temperature", 0.0, 2.0, step=0.1, key="temperature"),
+        "max_tokens": st.number_input("Max tokens", 100, 4096, step=100, key="max-tokens"),
+    }
+    st.session_state.own_numbers = numbers
+    return numbers
+
+
+def _provider(found: Mapping[str, Seen], before: str) -> str:
     names = [_AUTOMATIC, *found]
-    captions = ["The first that answers", *(_caption(state) for state in found.values())]
+    captions = ["The first that answers", *map(_caption, found.values())]
 
     def label(name: str) -> str:
         if name == _AUTOMATIC:
             return "Automatic"
-        return f":{'green' if found[name]['available'] else 'red'}[●] {inline(name)}"
+        return f":{found[name].state[0]}[●] {inline(name)}"
 
     return st.radio(
         "Provider",
@@ -140,42 +189,23 @@ def _choose_provider() -> None:
     tell(f"From now on {name} answers." if name else "From now on the first provider that is there answers.")
 
 
-def _caption(state: dict[str, Any]) -> str:
-    if not state["available"]:
-        return inline(state.get("error") or "It does not answer.")
-    count = state.get("model_count", 0)
-    return f"Answers in {state.get('latency_ms', 0)} ms, {count} model{'' if count == 1 else 's'}"
+def _caption(seen: Seen) -> str:
+    status = seen.status or {}
+    if not seen.answers:
+        return inline(status.get("error") or "It does not answer.")
+    count = status.get("model_count", 0)
+    return f"Answers in {status.get('latency_ms', 0)} ms, {count} model{'' if count == 1 else 's'}"
 
 
-def _states(api: Api) -> dict[str, dict[str, Any]]:
-    """Whether each provider answers, by its name. Raises NotSignedIn."""
-    configured: list[dict[str, Any]] = remembered(
-        "providers", lambda: api.get("/api/v1/providers")["providers"], [], anew=True
-    )
-    names = dict.fromkeys([*_BUILT_IN, *(each["name"] for each in configured if each["enabled"])])
-    found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        try:
-            found[name] = api.get(f"/api/v1/models/{name}/status")
-        except ApiError as error:
-            if error.status != _NOT_THERE:
-                found[name] = {"available": False, "error": str(error)}
-    return found
-
-
-def _model(api: Api, provider: str, before: str) -> str:
-    listed: list[dict[str, Any]] = remembered(
-        f"models {provider}",
-        lambda: api.get("/api/v1/models", provider=provider or None)["models"],
-        [],
-        anew=True,
-    )
-    names = [_AUTOMATIC, *dict.fromkeys(each["model_id"] for each in listed)]
+def _model(seen: Seen | None, provider: str, before: str) -> str:
+    listed = [each["model_id"] for each in seen.models] if seen else []
+    labels = unlike({_AUTOMATIC: "Automatic"} | {name: name for name in (*listed, before) if name})
+    names = list(labels)
     return st.selectbox(
         "Model",
         names,
-        index=names.index(before) if before in names else 0,
-        format_func=lambda name: name or "Automatic",
+        index=names.index(before),
+        format_func=lambda name: labels[name],
         key=f"model-of-{provider}",
         disabled=not provider,
         help="Choose a provider first" if not provider else None,

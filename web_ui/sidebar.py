@@ -15,5 +15,5 @@ def show_sidebar(api: Api, *, anew: bool) -> None:
     with st.sidebar:
         st.button("New chat", key="new", icon=":material/edit_square:", width="stretch", on_click=leave)
         show_agents(api, anew=anew)
-        show_model(api)
+        show_model(api, anew=anew)
         show_conversations(api, anew=anew)

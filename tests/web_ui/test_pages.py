@@ -60,9 +60,10 @@ def test_what_is_said_is_answered_and_can_be_read_again(page: AppTest, model: Mo
     assert "What is 6*7?" in texts(page)
 
 
-def test_an_agent_that_is_made_is_in_the_selector_at_once_and_answers(
-    page: AppTest, api: str, model: ModelServer
+def test_an_agent_that_is_made_elsewhere_is_soon_in_the_selector_and_answers(
+    page: AppTest, api: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("web_ui.choosing.AGENTS_SECONDS", 0)
     page.run()
     with Person(api, "pat").http as http:
         body = {"name": "Pirate", "system_prompt": "Talk like a pirate.", "temperature": 0.1}
