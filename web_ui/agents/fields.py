@@ -10,6 +10,7 @@ from web_ui.agents.boxes import show_tools
 from web_ui.agents.draft import FRESH, Draft
 from web_ui.agents.words import model_words
 from web_ui.api import Api
+from web_ui.labels import unlike
 from web_ui.place import remembered
 
 __all__ = ["Choices", "choices_of", "show_fields"]
@@ -91,17 +92,19 @@ def _model(draft: Draft, listed: Iterable[dict[str, Any]]) -> Any:
     for named in ((values["provider"], values["model_id"]), (before["provider"], before["model_id"])):
         choices.setdefault(named, False)
 
-    def label(choice: _Model) -> str:
-        words = model_words(*choice)
-        return words if choices[choice] else f"{words} · not there now"
-
+    labels = unlike(
+        {
+            choice: model_words(*choice) + ("" if is_there else " · not there now")
+            for choice, is_there in choices.items()
+        }
+    )
     key = f"{draft.key}-model"
     st.session_state.setdefault(key, (values["provider"], values["model_id"]))
     values["provider"], values["model_id"] = st.selectbox(
         "Model",
         list(choices),
         key=key,
-        format_func=label,
+        format_func=lambda choice: labels[choice],
         help="Automatic: the first provider that answers, and its first model.",
     )
     return st.empty()
