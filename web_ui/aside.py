@@ -13,6 +13,7 @@ __all__ = ["ask_aside", "forget_answers", "forget_aside", "show_answers", "when_
 
 _LOOK_SECONDS: Final = 0.2
 _DUE: Final = "answers due"
+_UNKNOWN: Final = "Something went wrong on this page. Ask again."
 T = TypeVar("T")
 
 
@@ -30,12 +31,16 @@ def _answer(future: Future[T], ask: Callable[[], T]) -> None:
         future.set_result(ask())
     except ApiError as error:
         future.set_exception(error)
+    finally:
+        # Whatever else went wrong is told of by the thread that it ends; the page would wait for ever.
+        if not future.done():
+            future.set_exception(ApiError(_UNKNOWN))
 
 
 def forget_aside(beginning: str) -> None:
-    """Ask anew what has a name that begins so."""
-    asked: dict[str, Any] = st.session_state.get("aside", {})
-    for name in [name for name in asked if name.startswith(beginning)]:
+    """Ask anew what has a name that begins so, and was answered: one that waits is asked now, as it is."""
+    asked: dict[str, Future[Any]] = st.session_state.get("aside", {})
+    for name in [name for name, future in asked.items() if name.startswith(beginning) and future.done()]:
         del asked[name]
 
 
