@@ -16,8 +16,19 @@ _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
 _END_OF_DAY: Final = time(23, 59)
 _TIME_PERIODS: Final = frozenset({"time", "part_of_day"})
-# dateparser takes the hour for nothing where no minutes follow.
-_HOUR: Final = re.compile(r"\bat (2[0-3]|1[0-9]|0?[0-9])(?= [^\W\d]{3}|$)", re.IGNORECASE)
+# dateparser takes an hour for nothing where no minutes follow, and 12 before noon for another number.
+_TWELVE: Final = re.compile(r"\bat 12 (?=(?:noon|midnight)\b)", re.IGNORECASE)
+_MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_NO_HOUR: Final = (
+    r"\s*(?:[ap]\.?m\b|noon|midnight|in the\b"
+    rf"|(?:second|minute|hour|day|week|month|year)s?\b|(?:{_MONTHS})[a-z]*\b)"
+)
+_HOUR: Final = re.compile(
+    rf"\bat (2[0-3]|1[0-9]|0?[0-9])(:[0-5][0-9])?(?!{_NO_HOUR})(?=[\s,]|$)", re.IGNORECASE
+)
+# It does not know that eight in the evening is not eight in the morning.
+_LATE: Final = re.compile(r"\b(?:tonight|night|evening|afternoon)\b", re.IGNORECASE)
+_NOON: Final = 12
 
 
 class NotATime(NamedError):
@@ -81,9 +92,21 @@ def _plain(text: str, now: datetime, zone: ZoneInfo) -> Moment | None:
         },
     )
     try:
-        data = parser.get_date_data(_HOUR.sub(r"at \1:00", text))
-    except (ValueError, OverflowError):
+        data = parser.get_date_data(_spelled(text))
+    except (KeyError, ValueError, OverflowError):
+        # KeyError: a zone that dateparser does not know, such as Factory.
         return None
     if data.date_obj is None:
         return None
     return Moment(data.date_obj, data.period in _TIME_PERIODS)
+
+
+def _spelled(text: str) -> str:
+    """The text with its hour as dateparser reads one."""
+    is_late = bool(_LATE.search(text))
+
+    def spelled(found: re.Match[str]) -> str:
+        hour, minutes = int(found[1]), found[2] or ":00"
+        return f"at {hour}{minutes}{' pm' if is_late and 0 < hour < _NOON else ''}"
+
+    return _HOUR.sub(spelled, _TWELVE.sub("at ", text))
