@@ -26,23 +26,33 @@ _TYPE_WORDS: Final = {
 
 
 class _Arguments(FuncMetadata):
-    """A list or an object may come as the text of its JSON. What may be a text is one, whatever is in it."""
+    """A list or an object may come as the text of its JSON. What may be a text is one, whatever is in it.
+
+    Only `null` is none where nothing may be sent as well: models write it so.
+    """
 
     _texts: frozenset[str] = PrivateAttr(default=frozenset())
+    _optional: frozenset[str] = PrivateAttr(default=frozenset())
 
     @override
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         properties: Mapping[str, Any] = self.arg_model.model_json_schema().get("properties", {})
-        self._texts = frozenset(name for name, schema in properties.items() if _may_be_text(schema))
+        self._texts = frozenset(name for name, schema in properties.items() if _may_be("string", schema))
+        self._optional = frozenset(name for name, schema in properties.items() if _may_be("null", schema))
 
     @override
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        return super().pre_parse_json(data) | {name: data[name] for name in self._texts & data.keys()}
+        texts = {
+            name: data[name]
+            for name in self._texts & data.keys()
+            if not (data[name] == "null" and name in self._optional)
+        }
+        return super().pre_parse_json(data) | texts
 
 
-def _may_be_text(schema: Mapping[str, Any]) -> bool:
-    return any(choice.get("type") == "string" for choice in _choices(schema))
+def _may_be(kind: str, schema: Mapping[str, Any]) -> bool:
+    return any(choice.get("type") == kind for choice in _choices(schema))
 
 
 def tool(
