@@ -14,14 +14,15 @@ from web_ui.fallbacks import fallbacks_of, keep_fallbacks
 from web_ui.history import AVATARS, messages_of, show_message
 from web_ui.live import show_live
 from web_ui.markdown import safe
-from web_ui.place import conversation, enter
+from web_ui.place import conversation, enter, find_place
 from web_ui.trouble import show_trouble
-from web_ui.turn import Asked, Turn
+from web_ui.turn import Asked, State, Turn
 
 __all__ = ["Chat"]
 
 _LONGEST_MESSAGE: Final = 100_000
 _SHOWN: Final = 60
+_SAID: Final = "said"
 # Streamlit lets wide tables run out of the window.
 _STYLE: Final = """<style>
 [data-testid="stChatMessageContent"] table { display: block; max-width: 100%; overflow-x: auto; }
@@ -35,24 +36,37 @@ class Chat:
     def __init__(self, api: Api, user_id: str) -> None:
         self._api: Final = api
         self._user_id: Final = user_id
+        find_place()
+        known: Turn | None = st.session_state.get("turn")
+        if conversation() is None and known is not None and known.state.conversation_id is not None:
+            # It was begun here, and another page was shown before the address had its name.
+            enter(known.state.conversation_id)
         self._conversation: Final = conversation()
         self.messages: list[dict[str, Any]] = []
         """What was said so far; while a turn goes on, what was read before it."""
         self._more = False
+        self._drawn = 0
         self._refusal: ApiError | None = None
         self._turn = self._turn_here()
         self.is_live = self._turn is not None and self._turn.state.outcome is None
 
     def take_prompt(self) -> None:
         """Begin a turn with what was said. The field is at the bottom of the page wherever this stands."""
-        prompt = st.chat_input(
-            "Message", key="say", max_chars=_LONGEST_MESSAGE, submit_mode="disable", disabled=self.is_live
+        st.chat_input(
+            "Message",
+            key="say",
+            max_chars=_LONGEST_MESSAGE,
+            submit_mode="disable",
+            disabled=self.is_live,
+            on_submit=_keep_prompt,
         )
-        if not prompt or self.is_live:
+        place, prompt = st.session_state.pop(_SAID, (None, ""))
+        if not prompt or self.is_live or place != self._conversation:
             return
         here = {} if self._conversation is None else {"conversation_id": self._conversation}
-        _, shown, _ = st.session_state.get("history", (None, [], False))
-        after = {"parent_id": shown[-1]["id"]} if here and shown and "leaf" in st.session_state else {}
+        place, shown, _ = st.session_state.get("history", (None, [], False))
+        is_on_branch = here and shown and place == self._conversation and "leaf" in st.session_state
+        after = {"parent_id": shown[-1]["id"]} if is_on_branch else {}
         body = {"message": prompt, **here, **after, **chosen()}
         self._begin(Asked(f"/api/{quote(self._user_id, safe='')}/chat", body, self._conversation))
         self.is_live = True
@@ -83,13 +97,17 @@ class Chat:
         return self._more or any(len(message["siblings"]) > 1 for message in self.messages)
 
     def _messages(self, here: str, count: int) -> tuple[list[dict[str, Any]], bool]:
-        leaf = st.session_state.get("leaf")
+        leaf: str | None = st.session_state.get("leaf")
+        found: tuple[list[dict[str, Any]], bool] = [], False
         try:
-            return messages_of(self._api, here, count, leaf=leaf)
+            found = messages_of(self._api, here, count, leaf=leaf)
         except ApiError as error:
             if leaf is None or error.status != HTTPStatus.NOT_FOUND:
                 raise
-        # The message has been deleted.
+        # Ids are in the order of time.
+        if leaf is None or any(message["id"] >= leaf for message in found[0]):
+            return found
+        # It has been deleted, with all that came after it.
         del st.session_state.leaf
         return messages_of(self._api, here, count)
 
@@ -122,15 +140,17 @@ class Chat:
         live, below = _slot(shown=self.is_live), _slot(shown=not self.is_live)
         if turn is not None and self.is_live:
             with live:
-                _go_on(turn)
+                self._go_on(turn)
         else:
             with below:
-                show_trouble(self._api, turn, history[-1] if history else None, self._begin)
+                last = history[-1] if history else None
+                show_trouble(self._api, turn, last, self._begin, self._follow)
 
     def _show_history(self, history: list[dict[str, Any]]) -> None:
         if not history:
             return
         shown = _still_there(history, self._turn) if self.is_live else history
+        self._drawn = len(shown)
         notes = fallbacks_of(self._api, self._conversation)
         for message in shown:
             with st.container():
@@ -149,41 +169,68 @@ class Chat:
             turn = st.session_state.turn = Turn(self._api, asked)
         self._turn = turn
 
+    def _follow(self, lost: Turn) -> None:
+        """Once more, with what was said in it."""
+        if st.session_state.get("turn") is lost:
+            self._turn = st.session_state.turn = self._same(lost)
+
+    def _same(self, turn: Turn) -> Turn:
+        return Turn(self._api, turn.asked, turn.state.run_id, turn.state.conversation_id)
+
+    def _go_on(self, turn: Turn) -> None:
+        """Follow the turn; the address names its conversation as soon as there is one."""
+
+        def look(state: State) -> None:
+            if state.conversation_id is not None:
+                enter(state.conversation_id)
+            if len(_still_there(self.messages, turn)) < self._drawn:
+                st.rerun()
+
+        state = show_live(turn, look)
+        if state.code == "unauthorized":
+            raise NotSignedIn
+        st.rerun()
+
     def _turn_here(self) -> Turn | None:
         """The turn that this tab looks at, or one that goes on in the conversation."""
         here = self._conversation
         turn: Turn | None = st.session_state.get("turn")
         if turn is not None and here not in {None, turn.state.conversation_id}:
             turn = None
-        if turn is not None and turn.state.outcome is None:
+        outcome = None if turn is None else turn.state.outcome
+        if turn is not None and outcome is None:
             return turn
         # One that was not taken is shown until another goes on, and after it; others are in the history once
         # they are over, at the end of the newest branch.
-        if turn is not None and turn.state.outcome == "refused":
+        if outcome == "refused":
             st.session_state.put_off = turn
-        elif turn is not None:
-            keep_fallbacks(turn)
-            st.session_state.pop("leaf", None)
-        refused: Turn | None = st.session_state.get("put_off")
         # What is said just now does not wait for this: the API knows.
-        is_asked = here is not None and not st.session_state.get("say")
-        run_id = self._unfinished(here) if is_asked and here is not None else None
-        if run_id is None or (refused is not None and refused.state.run_id == run_id):
-            turn = refused
+        is_asked = here is not None and _SAID not in st.session_state
+        lost = turn.state.run_id if turn is not None and outcome == "lost" else None
+        run_id = self._unfinished(here, lost) if is_asked and here is not None else None
+        if turn is not None and run_id is not None and run_id == turn.state.run_id:
+            turn = turn if outcome == "lost" else self._same(turn)
         else:
-            turn = Turn(self._api, run_id=run_id, conversation_id=here)
+            if turn is not None and outcome != "refused":
+                keep_fallbacks(turn)
+                st.session_state.pop("leaf", None)
+            refused: Turn | None = st.session_state.get("put_off")
+            turn = refused if run_id is None else Turn(self._api, run_id=run_id, conversation_id=here)
         st.session_state.turn = turn
         return turn
 
-    def _unfinished(self, here: str) -> str | None:
-        """The id of a run that goes on, wherever it was begun."""
+    def _unfinished(self, here: str, otherwise: str | None) -> str | None:
+        """The id of the run that goes on, wherever it was begun: of several, that which the others wait for.
+
+        Or `otherwise` where that is not to be known.
+        """
         try:
-            runs = self._api.get("/api/v1/runs", conversation_id=here, unfinished=True, limit=1)["runs"]
+            runs = self._api.get("/api/v1/runs", conversation_id=here, unfinished=True, limit=20)["runs"]
         except NotSignedIn:
             raise
         except ApiError:
-            return None
-        return runs[0]["id"] if runs else None
+            return otherwise
+        return runs[-1]["id"] if runs else None
 
     def _welcome(self) -> None:
         """An empty page says what can be done, and what is missing for it."""
@@ -201,6 +248,11 @@ class Chat:
                 "`OPENAI_API_KEY` for the server. It is found by itself."
             )
             st.button("Look again", key="look", icon=":material/refresh:")
+
+
+def _keep_prompt() -> None:
+    """Until it is sent: the drawing that would send it may be broken off."""
+    st.session_state[_SAID] = (st.session_state.get("place", conversation()), st.session_state["say"])
 
 
 def _slot(*, shown: bool) -> Any:
@@ -221,17 +273,13 @@ def _say_why(error: ApiError) -> None:
 def _still_there(history: list[dict[str, Any]], turn: Turn | None) -> list[dict[str, Any]]:
     """Without what the turn takes the place of."""
     gone = turn.asked.instead_of if turn is not None and turn.asked is not None else None
+    # Who did not begin it knows only that nothing was said.
+    is_another = turn is not None and turn.asked is None and turn.state.is_another
+    if is_another and history and history[-1]["role"] == "assistant":
+        gone = history[-1]["id"]
     return list(takewhile(lambda message: message["id"] != gone, history))
 
 
 def _has_turn(history: list[dict[str, Any]], turn: Turn) -> bool:
     run_id = turn.state.run_id
     return run_id is not None and any(message["run_id"] == run_id for message in history)
-
-
-def _go_on(turn: Turn) -> None:
-    """Follow the turn; the address names its conversation as soon as there is one."""
-    state = show_live(turn, enter)
-    if state.code == "unauthorized":
-        raise NotSignedIn
-    st.rerun()

@@ -20,8 +20,8 @@ _BETWEEN_SECONDS: Final = 0.03
 _CHARACTERS_A_SECOND: Final = 200_000
 
 
-def show_live(turn: Turn, on_place: Callable[[str], None]) -> State:
-    """Show the answer as it comes, to its end, and tell the id of its conversation once there is one.
+def show_live(turn: Turn, on_news: Callable[[State], None]) -> State:
+    """Show the answer as it comes, to its end; `on_news` is told what has come of it.
 
     Streamlit breaks it off where something is clicked.
     """
@@ -32,8 +32,7 @@ def show_live(turn: Turn, on_place: Callable[[str], None]) -> State:
         if newer.version > state.version:
             state = newer
             view.show(state)
-            if state.conversation_id is not None:
-                on_place(state.conversation_id)
+            on_news(state)
             # Long answers are sent whole each time: more seldom, the longer they are.
             time.sleep(_BETWEEN_SECONDS + len(state.text) / _CHARACTERS_A_SECOND)
         view.tick()

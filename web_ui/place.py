@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ __all__ = [
     "draw_all",
     "draw_what_changed",
     "enter",
+    "find_place",
     "forget",
     "go_to",
     "leave",
@@ -26,15 +28,21 @@ __all__ = [
 
 DEFAULT_AGENT: Final = "default"
 _PLACE: Final = "c"
-_OF_A_CONVERSATION: Final = (
-    *("turn", "put_off", "history", "fallbacks", "shown", "leaf", "agent_of", "last_conversation"),
-)
+_NOWHERE: Final = str(UUID(int=0))
+_OF_A_CONVERSATION: Final = ("turn", "put_off", "history", "fallbacks", "shown", "leaf")
 T = TypeVar("T")
 
 
 def conversation() -> str | None:
-    """The id that is in the address; whether there is such a conversation, the API says."""
-    return st.query_params.get(_PLACE)
+    """The id that is in the address; whether there is such a conversation, the API says.
+
+    For what is no id, one that there is none of.
+    """
+    given = st.query_params.get(_PLACE)
+    try:
+        return None if given is None else str(UUID(given))
+    except ValueError:
+        return _NOWHERE
 
 
 def conversation_before() -> str | None:
@@ -46,22 +54,50 @@ def conversation_before() -> str | None:
 
 def enter(conversation_id: str) -> None:
     """Name in the address where one is already, for a reload."""
-    st.session_state.agent_of = conversation_id
+    st.session_state.agent_of = st.session_state.place = conversation_id
     if conversation() != conversation_id:
+        st.session_state.entered = conversation_id
         st.query_params[_PLACE] = conversation_id
 
 
-def go_to(conversation_id: str, agent_id: str | None) -> None:
-    """Open a conversation, with the agent that answered last. A turn that goes on does so by itself."""
-    leave()
-    st.query_params[_PLACE] = conversation_id
+def find_place() -> None:
+    """Forget what is of another conversation, as after the browser's Back."""
+    here = conversation()
+    place = st.session_state.setdefault("place", here)
+    if here == place:
+        st.session_state.pop("entered", None)
+    elif here is None and place == st.session_state.get("entered"):
+        # Something was clicked before the browser had heard of its new address.
+        enter(place)
+    else:
+        _forget_conversation()
+        st.session_state.place = st.session_state.last_conversation = here
+
+
+def go_to(conversation_id: str, agent_id: str | None, message_id: str | None = None) -> None:
+    """Open a conversation, with the agent that answered last; on the branch of a message, if one is given.
+
+    A turn that goes on does so by itself.
+    """
+    _forget_conversation()
+    # At once, as each change of the address is a step for the browser's Back.
+    st.query_params.from_dict({_PLACE: conversation_id})
+    st.session_state.place = st.session_state.last_conversation = conversation_id
     st.session_state.agent = agent_id or DEFAULT_AGENT
     st.session_state.agent_of = conversation_id
+    if message_id is not None:
+        st.session_state.leaf = message_id
 
 
 def leave() -> None:
     """Begin a new conversation."""
     st.query_params.clear()
+    _forget_conversation()
+    st.session_state.place = st.session_state.last_conversation = None
+    st.session_state.pop("agent_of", None)
+
+
+def _forget_conversation() -> None:
     for name in _OF_A_CONVERSATION:
         st.session_state.pop(name, None)
 

@@ -1,7 +1,7 @@
 """What went wrong with the last turn, and how to ask again."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -14,14 +14,21 @@ from web_ui.turn import Asked, Turn
 
 __all__ = ["show_trouble"]
 
+T = TypeVar("T")
 
-def show_trouble(api: Api, turn: Turn | None, last: Mapping[str, Any] | None, begin: Begin) -> None:
+
+def show_trouble(
+    api: Api, turn: Turn | None, last: Mapping[str, Any] | None, begin: Begin, follow: Callable[[Turn], None]
+) -> None:
     """Why the last message has no answer, and how to ask again. Raises NotSignedIn."""
     if turn is not None and turn.state.outcome == "refused":
         # Not taken: the same turn once more, which is one even if it was taken after all.
         st.error(safe(turn.state.error or "That did not work."))
         if turn.asked is not None:
             _again(begin, turn.asked)
+    elif turn is not None and turn.state.outcome == "lost":
+        st.error(safe(turn.state.error or "That did not work."))
+        _again(follow, turn)
     elif last is not None and (last["role"] == "user" or last["status"] == "failed"):
         # The message is kept; another answer to it is asked for.
         st.error(safe(_why(api, turn, last)))
@@ -30,8 +37,8 @@ def show_trouble(api: Api, turn: Turn | None, last: Mapping[str, Any] | None, be
         _again(begin, Asked(path, chosen(), conversation(), instead_of=gone))
 
 
-def _again(begin: Begin, asked: Asked) -> None:
-    st.button("Try again", key="again", icon=":material/refresh:", on_click=begin, args=(asked,))
+def _again(begin: Callable[[T], None], what: T) -> None:
+    st.button("Try again", key="again", icon=":material/refresh:", on_click=begin, args=(what,))
 
 
 def _why(api: Api, turn: Turn | None, last: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
 """A turn as it happens: a thread follows its log to the end, and the page looks at what came of it so far."""
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final, Literal
@@ -16,11 +17,14 @@ from web_ui.frames import frames_of
 
 __all__ = ["Asked", "Call", "Question", "State", "Turn"]
 
+_log: Final = logging.getLogger(__name__)
 _TRIES: Final = 30
 _PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
 _AWAY: Final = frozenset({502, 503, 504})
 _UNWATCHED_SECONDS: Final = 120
-Outcome = Literal["completed", "cancelled", "failed", "refused", "left"]
+_NO_ANSWER: Final = "Turnlog's server does not answer. Is it running?"
+Outcome = Literal["completed", "cancelled", "failed", "refused", "lost", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What there is of a turn. `outcome` is None while it goes on; `refused`: the server did not take it.
+    """What there is of a turn. `outcome` is None while it goes on.
 
+    `refused`: the server did not take it. `lost`: it did, but its log could not be read to the end.
+    `left`: nobody looked at it for long. `is_another`: it is another answer to what was said before.
     `asked` are the step and number of all questions that there were, `questions` those that are open.
     `failed` are the providers that did not answer, where `answers` does instead.
     """
@@ -66,6 +72,7 @@ class State:
     outcome: Outcome | None = None
     error: str | None = None
     code: str = ""
+    is_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class Asked:
 
 
 class Turn:
-    """A turn that is asked for here, or one that goes on already, by its `run_id`.
+    """A turn that is asked for here, or one that goes on already, by its `run_id`; perhaps both.
 
     What is asked for is sent as often as it takes, and is one turn all the same.
     """
@@ -96,9 +103,11 @@ class Turn:
         self.began: Final = time.monotonic()
         self._api: Final = api
         self._state = State(
-            run_id=run_id, conversation_id=asked.conversation_id if asked else conversation_id
+            run_id=run_id,
+            conversation_id=conversation_id or (asked.conversation_id if asked else None),
         )
         self._changed: Final = threading.Condition()
+        self._stopped: Final = threading.Event()
         self._last = 0
         self._left = _TRIES
         self._looked_at = time.monotonic()
@@ -121,7 +130,8 @@ class Turn:
             return self._state
 
     def cancel(self) -> None:
-        """Stop it. Raises ApiError."""
+        """Stop it, also before the server has taken it. Raises ApiError."""
+        self._stopped.set()
         if self._state.run_id is not None:
             self._api.post(f"/api/v1/runs/{self._state.run_id}/cancel")
 
@@ -133,30 +143,48 @@ class Turn:
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-        rest = {step: each for step, each in self._state.questions.items() if step != question.step_id}
-        self._update(questions=rest)
+        with self._changed:
+            questions = self._state.questions
+            self._update(questions={step: each for step, each in questions.items() if each != question})
 
     def _follow(self) -> None:
         try:
             while self._state.outcome is None:
                 self._listen()
         except ApiError as error:
-            self._update(outcome="refused", error=str(error), code=error.code)
-        except ValueError:
-            self._update(outcome="refused", error="The server's answer could not be read.")
+            self._end(str(error), error.code)
+        # The page waits for an end, whatever this thread dies of.
+        except Exception:  # noqa: BLE001
+            _log.exception("a turn cannot be followed")
+            self._end("The server's answer could not be read.")
+
+    def _end(self, error: str, code: str = "") -> None:
+        """Without an end of the turn's own."""
+        outcome = "refused" if self._state.run_id is None else "lost"
+        self._update(outcome=outcome, error=error, code=code)
 
     def _listen(self) -> None:
         """Follow over one connection, and wait a little after one that broke."""
+        if self._state.run_id is None and self._stopped.is_set():
+            raise ApiError("It was stopped before the server took it.")
+        pause, broken = _PAUSE, None
         try:
             with self._request() as response:
                 if self._may_read(response):
                     self._read(response)
+                else:
+                    pause = _pause_of(response)
         except httpx2.TransportError as error:
-            if self._left == 0:
-                raise ApiError("Turnlog's server does not answer. Is it running?") from error
-        if self._state.outcome is None:
-            self._left -= 1
-            time.sleep(_PAUSE)
+            broken = error
+        if self._state.outcome is not None:
+            return
+        if self._left <= 0:
+            raise ApiError(_NO_ANSWER) from broken
+        self._left -= 1
+        if self._state.run_id is None:
+            self._stopped.wait(pause)
+        else:
+            time.sleep(pause)
 
     def _request(self) -> AbstractContextManager[httpx2.Response]:
         headers = {"Accept": "text/event-stream"}
@@ -174,7 +202,11 @@ class Turn:
         if response.is_success:
             return True
         message, code = message_of(response)
-        if response.status_code in _AWAY and not code and self._left:
+        # The log of a turn that was taken is there still; what was not taken may be refused for good.
+        is_taken = self._state.run_id is not None
+        is_away = response.status_code in _AWAY and (is_taken or not code)
+        is_busy = response.status_code == HTTPStatus.TOO_MANY_REQUESTS and is_taken
+        if (is_away or is_busy) and self._left > 0:
             return False
         raise ApiError(message, code, response.status_code)
 
@@ -184,10 +216,18 @@ class Turn:
             run_id=ids["X-Run-ID"],
             conversation_id=ids.get("X-Conversation-ID", self._state.conversation_id),
         )
+        if self._stopped.is_set():
+            # Where this is in vain, the turn goes on, and so does its Stop.
+            with suppress(ApiError):
+                self.cancel()
         for frame in frames_of(response.iter_lines()):
+            if frame["type"] == "error" and "seq" not in frame:
+                # The end of this reading, not of the turn.
+                return
             self._left = _TRIES
             self._last = frame.get("seq", self._last)
-            self._take(frame)
+            with self._changed:
+                self._take(frame)
             if self._state.outcome is None and time.monotonic() - self._looked_at > _UNWATCHED_SECONDS:
                 self._update(outcome="left")
             if self._state.outcome is not None:
@@ -197,7 +237,8 @@ class Turn:
         state = self._state
         match frame["type"], frame.get("kind"):
             case "start", _:
-                self._update(conversation_id=frame["conversation_id"])
+                is_another = frame.get("user_message_id") is None
+                self._update(conversation_id=frame["conversation_id"], is_another=is_another)
             case "token", _:
                 self._update(text=state.text + frame["content"])
             case "attempt", _:
@@ -228,6 +269,13 @@ class Turn:
         with self._changed:
             self._state = replace(self._state, version=self._state.version + 1, **changes)
             self._changed.notify_all()
+
+
+def _pause_of(response: httpx2.Response) -> float:
+    try:
+        return min(float(response.headers["Retry-After"]), _LONGEST_PAUSE)
+    except (KeyError, ValueError):
+        return _PAUSE
 
 
 def _call(frame: Mapping[str, Any], begun: Call | None) -> Call:

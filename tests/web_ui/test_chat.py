@@ -81,10 +81,10 @@ def test_a_branch_that_is_deleted_elsewhere_gives_way_to_the_newest(
     model.answers(say("First."), say("Second."))
     page.run().chat_input[0].set_value("One").run().button(key="regenerate").click().run()
     path = f"/api/v1/conversations/{page.query_params['c']}/messages"
-    [_, _, second] = (each["id"] for each in pam.http.get(path).json()["messages"])
+    [_, first, second] = (each["id"] for each in pam.http.get(path).json()["messages"])
     page.button(key=f"Before-{second}").click().run()
     assert said(page) == ["One", "First."]
-    page.session_state["leaf"] = str(uuid4())
+    assert pam.http.delete(f"{path}/{first}").is_success
     page.run()
     assert said(page) == ["One", "Second."]
 
@@ -126,10 +126,10 @@ def test_what_is_said_while_another_tab_has_a_turn_is_kept(
     page.run().chat_input[0].set_value("One").run()
     hold = Hold()
 
-    def following(turn: Turn, on_place: Callable[[str], None]) -> State:
+    def following(turn: Turn, on_news: Callable[[State], None]) -> State:
         if turn.asked is None:
             hold.open()
-        return show_live(turn, on_place)
+        return show_live(turn, on_news)
 
     monkeypatch.setattr("web_ui.chat.show_live", following)
     model.answers(stream("From the ", hold, "other tab."), say("Mine."))
@@ -194,7 +194,7 @@ def test_a_turn_whose_server_is_killed_goes_on_at_another(
         first = stack.enter_context(running(f"{url}/health/ready", "turnlog", "serve", **own))
         other = stack.enter_context(running_api(database, model.url))
 
-        def following(turn: Turn, on_place: Callable[[str], None]) -> State:
+        def following(turn: Turn, on_news: Callable[[State], None]) -> State:
             if not seen:
                 state = turn.wait(0, 10)
                 while "Half of" not in state.text:
@@ -203,7 +203,7 @@ def test_a_turn_whose_server_is_killed_goes_on_at_another(
                 first.stop(signal.SIGKILL)
                 serving().http.base_url = other
                 hold.open()
-            return show_live(turn, on_place)
+            return show_live(turn, on_news)
 
         monkeypatch.setattr("web_ui.chat.show_live", following)
         page = stack.enter_context(showing(url, tmp_path, "pip", SCRIPT))

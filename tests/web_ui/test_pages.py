@@ -117,10 +117,10 @@ def test_a_turn_that_is_begun_elsewhere_is_seen_by_a_tab_that_had_one(
     page.chat_input[0].set_value("Hello").run()
     hold, followed = Hold(), list[Turn]()
 
-    def following(turn: Turn, on_place: Callable[[str], None]) -> State:
+    def following(turn: Turn, on_news: Callable[[State], None]) -> State:
         followed.append(turn)
         hold.open()
-        return show_live(turn, on_place)
+        return show_live(turn, on_news)
 
     monkeypatch.setattr("web_ui.chat.show_live", following)
     model.answers(stream("From elsewhere, ", hold, "to its end."))
