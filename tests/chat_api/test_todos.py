@@ -158,6 +158,7 @@ def test_what_cannot_be_a_todo_is_refused(alice: Person, body: dict[str, Any], c
         {"tag": "\x00"},
         {"timezone": "../etc"},
         {"timezone": "Europe"},
+        {"timezone": "Factory", "due_before": "tomorrow"},
     ],
 )
 def test_what_cannot_be_looked_for_is_refused(alice: Person, query: dict[str, Any]) -> None:
