@@ -56,7 +56,13 @@ async def list_todos(
     tag: Annotated[str, Query(max_length=50, pattern=r"^[^\x00]*$")] | None = None,
     query: Annotated[_Words, Query(description="Words of title and notes")] | None = None,
     due_before: Annotated[
-        str, Query(max_length=100, pattern=r"^[^\x00]*$", description="A time, as `due` of a new one")
+        str,
+        Query(
+            max_length=100,
+            pattern=r"^[^\x00]*$",
+            description="A time, written as `due` of a new one; of a date alone its first minute, and "
+            "`tomorrow` is tomorrow at this time",
+        ),
     ]
     | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
