@@ -24,7 +24,7 @@ __all__ = ["Answering", "merged"]
 def merged(agent: ModelOptions, turn: ModelOptions | None, most: int) -> ModelOptions:
     """What a turn asks for, and else what its agent does; who names a provider names its model, too.
 
-    No answer takes more than `most` tokens, also of an agent that was made when it could.
+    No limit that is asked for is over `most`, also of an agent that was made when it could be.
     """
     turn = turn or ModelOptions()
     model_id = turn.model_id if turn.provider else turn.model_id or agent.model_id
