@@ -1,5 +1,6 @@
 """What somebody's turns took, as the API sums it up, and as the page of usage shows it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ __all__ = [
     "Period",
     "Series",
     "ask",
+    "begun",
     "cost",
     "seconds",
 ]
@@ -36,6 +38,7 @@ _NOTHING: Final[dict[str, Any]] = {
     **_NO_CALLS,
 }
 _CENT: Final = 0.01
+_SECOND: Final = 1000
 _MOST_AGENTS: Final = 100
 _MOST_SHOWN: Final = 12
 Figure = Mapping[str, Any]
@@ -115,7 +118,9 @@ def cost(figure: Figure) -> str:
 
 
 def seconds(milliseconds: float | None) -> str:
-    return "not known" if milliseconds is None else f"{milliseconds / 1000:,.1f} s"
+    if milliseconds is None:
+        return "not known"
+    return f"{milliseconds:.0f} ms" if milliseconds < _SECOND else f"{milliseconds / 1000:,.1f} s"
 
 
 def _latency(figure: Figure) -> float | None:
@@ -138,7 +143,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "Answer time": Measure(
         "Seconds from a message to the end of its answer. Half of the turns took less, half more.",
         (Series("Seconds", _latency),),
-        "{:,.1f} s".format,
+        lambda number: seconds(number * 1000),
         "~g",
         adds_up=False,
     ),
@@ -157,8 +162,8 @@ MEASURES: Final[Mapping[str, Measure]] = {
 
 def ask(api: Api, period: Period, zone: ZoneInfo) -> Figures:
     """Raises ApiError."""
-    moments = _moments(period, datetime.now(zone), zone)
-    span = {"since": moments[0].isoformat(), "timezone": zone.key}
+    moments = begun(period, datetime.now(zone), zone)
+    span = {"since": moments[0][0].isoformat(), "timezone": zone.key}
     by_time, by_model, by_agent = (
         api.get(_USAGE, group_by=group_by, **span) for group_by in (period.by, "model", "agent")
     )
@@ -166,16 +171,14 @@ def ask(api: Api, period: Period, zone: ZoneInfo) -> Figures:
         api.get(f"{_USAGE}/tools", group_by=group_by, **span) for group_by in (period.by, "tool")
     )
     taken, made = _by_key(by_time), _by_key(calls_by_time)
-    keys = {moment: moment.isoformat() for moment in moments}
-    if period.by == "day":
-        keys = {moment: moment.date().isoformat() for moment in moments}
+    keyed = [
+        (label, (moment.date() if period.by == "day" else moment).isoformat()) for moment, label in moments
+    ]
     return Figures(
         total={**by_time["total"], **_calls(by_tool["total"])},
         moments=[
-            Line(
-                _label(moment, period), {**_NOTHING, **taken.get(key, {}), **_calls(made.get(key, _NO_CALLS))}
-            )
-            for moment, key in keys.items()
+            Line(label, {**_NOTHING, **taken.get(key, {}), **_calls(made.get(key, _NO_CALLS))})
+            for label, key in keyed
         ],
         models=[Line(group["key"] or "No model", group) for group in by_model["groups"][:_MOST_SHOWN]],
         agents=_named(api, [Line(group["key"] or "", group) for group in by_agent["groups"][:_MOST_SHOWN]]),
@@ -191,18 +194,25 @@ def _calls(figure: Figure) -> Figure:
     return {name: figure[name] for name in _NO_CALLS}
 
 
-def _moments(period: Period, now: datetime, zone: ZoneInfo) -> list[datetime]:
-    """When each hour or day of the period begins."""
+def begun(period: Period, now: datetime, zone: ZoneInfo) -> list[tuple[datetime, str]]:
+    """When each hour or day of the period begins, and what the page calls it: no two alike."""
     back = range(period.count - 1, -1, -1)
     if period.by == "day":
-        days = (now.date() - timedelta(days=number) for number in back)
-        return [datetime(day.year, day.month, day.day, tzinfo=zone) for day in days]
+        days = [now.date() - timedelta(days=number) for number in back]
+        return [
+            (datetime(day.year, day.month, day.day, tzinfo=zone), _spaced(f"{day:%d %b}")) for day in days
+        ]
     whole = now.replace(minute=0, second=0, microsecond=0).timestamp()
-    return [datetime.fromtimestamp(whole - number * 3600, zone) for number in back]
+    hours = [datetime.fromtimestamp(whole - number * 3600, zone) for number in back]
+    times = Counter(f"{hour:%d %H}" for hour in hours)
+    return [
+        (hour, _spaced(f"{hour:%a %H:%M}" if times[f"{hour:%d %H}"] == 1 else f"{hour:%a %H:%M (UTC%z)}"))
+        for hour in hours
+    ]
 
 
-def _label(moment: datetime, period: Period) -> str:
-    return (f"{moment:%a %H:%M}" if period.by == "hour" else f"{moment:%d %b}").replace(" ", "\u00a0")
+def _spaced(words: str) -> str:
+    return words.replace(" ", "\u00a0")
 
 
 def _named(api: Api, lines: Sequence[Line]) -> list[Line]:

@@ -53,6 +53,12 @@ def show_usage(api: Api, _: Login) -> None:
         return
     _show_total(figures.total)
     by = PERIODS[period].by
+    _show_more(figures, by)
+
+
+@st.fragment
+def _show_more(figures: Figures, by: str) -> None:
+    """Drawn anew by itself, so that the API is not asked again for what is shown another way."""
     _show_plots(figures, by)
     _show_tables(figures, by)
 

@@ -1,15 +1,20 @@
 """The page of usage: the same figures as the API's, as plots and as tables."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 from tests.web_ui.showing import showing
 from tests.web_ui.visiting import Visitor
+from web_ui.figures import PERIODS, begun, seconds
 
+BERLIN: Final = ZoneInfo("Europe/Berlin")
 SCRIPT: Final = """
 from web_ui.usage import show_usage
 show_usage(api, login)
@@ -47,6 +52,24 @@ def test_who_took_no_turn_is_told_so_and_who_did_sees_what_the_api_says(
         assert {metric.label: metric.value for metric in page.metric} == shown
 
 
+def test_an_hour_that_the_clocks_repeat_is_there_twice_under_two_names() -> None:
+    now = datetime(2026, 10, 25, 12, 30, tzinfo=BERLIN)
+    hours = begun(PERIODS["24 hours"], now, BERLIN)
+    labels = [label for _, label in hours]
+    assert len({moment.isoformat() for moment, _ in hours}) == len(set(labels)) == 24
+    assert labels[-13:-10] == [
+        "Sun\u00a001:00",
+        *(f"Sun\u00a002:00\u00a0(UTC+0{offset}00)" for offset in (2, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"), [(None, "not known"), (12.4, "12 ms"), (999, "999 ms"), (1250, "1.2 s")]
+)
+def test_a_time_is_told_so_that_it_is_not_nothing(milliseconds: float | None, words: str) -> None:
+    assert seconds(milliseconds) == words
+
+
 def test_plots_are_drawn_and_their_tables_say_the_same_as_the_api(
     visitor: Visitor, api: str, model: ModelServer
 ) -> None:
@@ -73,9 +96,14 @@ def test_plots_are_drawn_and_their_tables_say_the_same_as_the_api(
     figures = [f"{today[name]:,}" for name in ("runs", "failed_runs", "input_tokens", "output_tokens")]
     assert cells[1:5] == figures
     expect(page.get_by_role("table", name="Usage by agent").get_by_text(name)).to_be_visible()
+    # What came after is not shown before the page is loaded anew: its figures are asked for once.
+    with Person(api, "local").http as http:
+        model.answers(call("calculator", expression="1/0"), say("Oh."))
+        assert http.post("/api/local/chat", json=body).is_success
     page.get_by_role("radio", name="Tool calls").click()
     expect(plots).to_have_count(2)
-    expect(page.get_by_role("table", name="Usage by tool")).to_contain_text("calculator")
+    tools = page.get_by_role("table", name="Usage by tool").get_by_role("row").last
+    expect(tools.get_by_role("cell").nth(1)).to_have_text("1")
     visitor.finds_it_tidy()
     page.set_viewport_size({"width": 390, "height": 800})
     visitor.finds_it_tidy()
