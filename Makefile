@@ -43,11 +43,11 @@ chaos: .venv/dev  ## hurt a cluster while clients use it; TURNS=10000 KILLS=900 
 conformance: .venv/dev  ## the official MCP conformance suite against the tool server (half a minute; fetches it once)
 	@$(BIN)/python -m tests.conformance
 
-escapes: .venv/dev  ## races for files, ways out of folders and of the sandbox, deaths in a call, a crowd: all of them (three minutes)
+escapes: .venv/dev  ## races for files, ways out of folders and of the sandbox, deaths in a call, a crowd, bodies, tokens: all of them (three minutes)
 	@RACES=10000 EVERY_ESCAPE=1 EVERY_DEATH=1 PEOPLE=50 $(BIN)/pytest -n0 -o timeout=900 \
 		tests/mcp_server/test_file_races.py tests/mcp_server/test_file_escapes_spelled.py \
 		tests/mcp_server/test_python_escapes.py tests/mcp_server/test_effects_killed.py \
-		tests/mcp_server/test_isolation.py
+		tests/mcp_server/test_isolation.py tests/chat_api/test_hostile_json.py tests/chat_api/test_auth_forgeries.py
 
 fuzz: .venv/dev  ## 100,000 requests made from the OpenAPI document (forty minutes); CASES=10000 SEED=1
 	@CASES=$(CASES) SEED=$(SEED) $(BIN)/python -m tests.fuzz

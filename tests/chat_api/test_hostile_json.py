@@ -1,6 +1,7 @@
 """Whatever comes as the body of a route: a 4xx in the envelope without an echo, or the right answer."""
 
 import json
+import os
 import re
 import socket
 from collections.abc import Generator, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
+from zlib import crc32
 
 import httpx2
 import pytest
@@ -48,6 +50,23 @@ WORDS: Final = (
 # Who writes a tool is told which line of it is wrong.
 QUOTES: Final = "unfit_custom_tool"
 REFUSALS: Final = range(400, 500)
+# With EVERY_ESCAPE all at each place; otherwise so many share what is read alike at all of them.
+SHARE: Final = 1 if os.environ.get("EVERY_ESCAPE") else 5
+# What comes as far as the code behind a field, and is refused there or not.
+OF_THE_FIELD: Final = {
+    "half a pair",
+    "NUL, escaped",
+    "a whole number of 64 bits and one more",
+    "a long string",
+    "a list",
+    "a text to be run",
+    "twice",
+}
+OF_THE_PLACE: Final = {f"a%00{MARK}", "9" * 500, "-1"}
+
+
+def is_turn(*names: object) -> bool:
+    return crc32(" ".join(map(str, names)).encode()) % SHARE == 0
 
 
 class Door:
@@ -110,14 +129,16 @@ def door(scene: Door) -> Iterator[Door]:
 def test_what_is_no_json_or_no_object_is_refused(door: Door) -> None:
     for operation in door.operations:
         for what, body in bodies_from(operation.body or {}):
-            door.knock(operation, what, body, JSON)
+            if is_turn(operation, what):
+                door.knock(operation, what, body, JSON)
 
 
 def test_one_field_that_is_hostile_is_refused(door: Door) -> None:
     for operation in door.operations:
         if operation.path == operation.canonical:
             for what, body in fields_from(operation.body or {}, operation.fields):
-                door.knock(operation, what, body, JSON)
+                if what.partition(": ")[2] in OF_THE_FIELD or is_turn(operation, what):
+                    door.knock(operation, what, body, JSON)
 
 
 def test_a_body_that_comes_as_something_else_is_refused(door: Door) -> None:
@@ -137,10 +158,15 @@ def test_a_hostile_query_or_path_is_refused_or_right(door: Door) -> None:
     for operation in door.everything:
         http, path = door.person.http, operation.path
         for value in WORDS:
+            everywhere = value in OF_THE_PLACE
             for name in operation.queries if operation.method == "get" else ():
+                if not everywhere and not is_turn(operation, name, value):
+                    continue
                 filled = re.sub(r"\{\w+\}", str(uuid4()), path)
                 door.look(http.get(f"{filled}?{name}={value}"), f"{operation}, {name}={value[:20]}")
             for slot in operation.slots:
+                if not everywhere and not is_turn(operation, slot, value):
+                    continue
                 filled = re.sub(r"\{\w+\}", str(uuid4()), path.replace(f"{{{slot}}}", value))
                 door.look(http.request(operation.method, filled), f"{operation}, {slot} {value[:20]}")
 
