@@ -20,6 +20,7 @@ from tests.forks import Forked
 __all__ = ["BIN", "Running", "free_port", "run", "run_installed", "running", "started"]
 
 BIN: Final = Path(sys.executable).parent
+_ROOT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 60
 _NOWHERE: Final = "http://127.0.0.1:9"
 
@@ -84,7 +85,9 @@ def started(*arguments: str, stdin: str = "", **settings: Any) -> Generator[Runn
             (folder / path).write_text(stdin if path == "in" else "")
         command = [str(BIN / program), *rest]
         files = (folder / path for path in ("in", "out", "err"))
-        process = Forked(command, _environment(settings), Path.cwd(), *files)
+        # Its own children import from here, too.
+        environment = _environment(settings) | {"PYTHONPATH": str(_ROOT)}
+        process = Forked(command, environment, Path.cwd(), *files)
         try:
             yield Running(process, folder)
         finally:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from chat_api.commands.console import words
@@ -20,6 +21,9 @@ __all__ = ["page_beside", "web"]
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _TOKEN_MINUTES: Final = 60
+# The working folder may be anybody's: nothing is imported from it.
+_SAFELY: Final = "-P"
+_CONNECTIONS: Final = Path("/proc/net/tcp")
 _GRACE_SECONDS: Final = 5
 
 
@@ -116,7 +120,7 @@ def _command(settings: Settings, listener: socket.socket, api: str) -> list[str]
     names = ",".join(settings.public_hosts)
     listening = ["--host", settings.web_host, "--public-hosts", names, "--fd", str(listener.fileno())]
     given = ["--api", api, "--keep", str(keep), "--behind", settings.trusted_proxies, *listening]
-    return [sys.executable, "-m", "web_ui", *given]
+    return [sys.executable, _SAFELY, "-m", "web_ui", *given]
 
 
 def _environment(settings: Settings, *, is_local: bool) -> dict[str, str]:
@@ -124,7 +128,9 @@ def _environment(settings: Settings, *, is_local: bool) -> dict[str, str]:
     shared = settings.database_url is not None or settings.public_hosts
     if not is_local or shared or settings.web_host not in _LOOPBACK:
         return dict(os.environ)
-    program = [sys.executable, "-c", "from chat_api.cli import main; main()", "token"]
-    # Whose machine it is can make themselves an admin anyway.
-    command = [*program, "--user", settings.turnlog_user, "--minutes", str(_TOKEN_MINUTES), "--admin"]
+    program = [sys.executable, _SAFELY, "-c", "from chat_api.cli import main; main()", "token"]
+    command = [*program, "--user", settings.turnlog_user, "--minutes", str(_TOKEN_MINUTES)]
+    # Whose machine it is can make themselves an admin anyway; but only Linux can tell them from its others.
+    if settings.api_host in _LOOPBACK and _CONNECTIONS.exists():
+        command.append("--admin")
     return {**os.environ, "TURNLOG_WEB_LOCAL": json.dumps(command)}

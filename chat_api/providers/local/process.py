@@ -51,9 +51,9 @@ async def run_local_model(gguf: Path, *, timeout: float = 180.0) -> AsyncGenerat
 async def _start(gguf: Path, words: IO[bytes]) -> Process:
     # Threads that spin while they wait starve everything else on the machine, this server included.
     quiet = os.environ | {"OMP_WAIT_POLICY": "passive"}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", _SERVER, str(gguf), stdin=PIPE, stdout=PIPE, stderr=words, env=quiet
-    )
+    # The working folder may be anybody's: nothing is imported from it.
+    command = (sys.executable, "-P", "-m", _SERVER, str(gguf))
+    return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=words, env=quiet)
 
 
 async def _address(process: Process, key: str, words: IO[bytes], timeout: float) -> str:

@@ -18,7 +18,8 @@ __all__ = ["download"]
 
 _CHUNK: Final = 1024 * 1024
 _PIP: Final = (
-    *("-m", "pip", "download", "--quiet", "--no-input", "--no-cache-dir", "--disable-pip-version-check"),
+    *("-P", "-m", "pip", "download", "--quiet", "--no-input", "--no-cache-dir"),
+    "--disable-pip-version-check",
     *("--retries", "2", "--no-deps", "--only-binary=:all:", "--require-hashes"),
 )
 
