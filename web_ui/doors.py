@@ -124,7 +124,7 @@ def _signin(
 def _back(request: Request) -> str:
     """Where to go on: a conversation or a page of ours, and nothing else."""
     wanted = request.query_params.get("to", "")
-    return wanted if wanted.startswith("/?") or wanted in PATHS else "/"
+    return wanted if wanted.partition("?")[0] in {"/", *PATHS} else "/"
 
 
 def _may_be_local(request: Request) -> bool:

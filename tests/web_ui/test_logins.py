@@ -195,9 +195,19 @@ def test_other_sites_and_other_names_get_nothing_done(web: str) -> None:
             assert http.get("/signin", headers={"Host": host}).status_code in {400, 421}
         from_elsewhere = http.get("/", headers={"Sec-Fetch-Site": "cross-site"})
         assert (from_elsewhere.status_code, 'http-equiv="refresh"' in from_elsewhere.text) == (200, True)
-        for back in ("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example"):
+        for back in (
+            *("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example"),
+            *(
+                "//elsewhere.example?/agents",
+                "/agents.elsewhere.example?a=1",
+                "//agents?a=1",
+                "/agents/..//x?a=1",
+            ),
+        ):
             entered = http.post("/local", params={"to": back})
             assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        for back in ("/agents?a=1", "/?c=1", "/todos"):
+            assert http.post("/local", params={"to": back}).headers["location"] == back
         for path in ("/", "/signin"):
             headers = http.get(path).headers
             assert "frame-ancestors 'none'" in headers["content-security-policy"]
