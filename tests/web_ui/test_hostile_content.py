@@ -42,6 +42,9 @@ CORPUS: Final = (
     "[![linked](@/linked.png)](@/)",
     "| a |\n|---|\n| ![cell](@/cell.png) |",
     "<details open ontoggle='window.hacked=1'><summary>x</summary></details>",
+    "!![marked](@/marks.png)",
+    "\\`![escaped ticks](@/escape.png)\\`",
+    "`\n- ![in a list](@/list.png) `",
     "<base href='@/'><form action='@/form'><input autofocus onfocus='window.hacked=1'></form>",
 )
 
@@ -117,6 +120,7 @@ def test_nothing_that_was_said_runs_or_loads(
     expect(answers.first.get_by_text("Result")).to_be_visible()
     # Markdown is Markdown: a picture in a table is a link in a cell of one.
     expect(visitor.page.get_by_role("cell").get_by_role("link", name="cell")).to_have_count(2)
+    _finds_links(visitor, canary)
     title = visitor.page.title()
     visitor.page.get_by_role("button", name="Say why").click()
     expect(visitor.page.get_by_label("What was good or bad about it")).to_have_value(re.compile("hacked"))
@@ -134,9 +138,20 @@ def test_nothing_that_was_said_runs_or_loads(
     _finds_nothing_done(visitor, canary)
 
 
+def _finds_links(visitor: Visitor, canary: Canary) -> None:
+    for words, count in (("a link", 4), ("marked", 2), ("escaped ticks", 2), ("in a list", 2)):
+        expect(visitor.page.get_by_text(words, exact=True)).to_have_count(count)
+    hrefs = visitor.page.locator("a").evaluate_all("all => all.map(each => each.href)")
+    # The control: links are there, to where pictures would have been.
+    assert f"{canary.url}/marks.png" in hrefs
+    assert [href for href in hrefs if href.startswith("javascript:")] == []
+
+
 def _finds_nothing_done(visitor: Visitor, canary: Canary) -> None:
     assert visitor.page.evaluate("window.hacked") is None
     assert visitor.page.locator("img").count() == visitor.page.locator("img[src^='data:']").count()
+    # What is under way has been asked for before this, which comes back.
+    visitor.page.evaluate(ADD, f"{visitor.web}/?{uuid4()}")
     assert canary.heard == []
 
 
