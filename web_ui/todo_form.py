@@ -18,7 +18,7 @@ PATH: Final = "/api/v1/todos"
 LONGEST_TITLE: Final = 500
 _LONGEST_DUE: Final = 100
 _LONGEST_NOTES: Final = 10_000
-_MOST_TAGS: Final = 1000
+_MOST_TAGS: Final = 1_100
 _PRIORITIES: Final = ("low", "normal", "high")
 
 
@@ -27,11 +27,12 @@ def in_zone(path: str) -> str:
     return f"{path}?timezone={quote(clock().key, safe='')}"
 
 
-@st.dialog("Change the todo")
+@st.dialog("Change the todo", on_dismiss="rerun")
 def change_todo(api: Api, todo: Mapping[str, Any]) -> None:
     """Only what is changed here is sent: the rest may have been changed elsewhere meanwhile."""
     path = f"{PATH}/{todo['id']}"
-    with st.form("todo-form", border=False):
+    # Fields without keys are those of their form: what was typed for one todo is not in that of another.
+    with st.form(f"todo-form-{todo['id']}", border=False):
         now = _fields(todo)
         title = st.text_input("Title", now["title"], max_chars=LONGEST_TITLE)
         due = st.text_input(
