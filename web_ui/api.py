@@ -65,9 +65,18 @@ class Api:
         """What is at `path` as it is."""
         return self._read("GET", path, params=_given(query))[1]
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Any:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        if_match: str | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """`key`: where it is sent twice it has one effect, if the endpoint knows such keys."""
         given = {} if body is None else {"json": body}
-        return self._ask("POST", path, headers=_only(if_match), **given)
+        headers = _only(if_match) | ({} if key is None else {"Idempotency-Key": key})
+        return self._ask("POST", path, headers=headers, **given)
 
     def put(self, path: str, body: Mapping[str, Any], *, if_match: str | None = None) -> Any:
         return self._ask("PUT", path, json=body, headers=_only(if_match))

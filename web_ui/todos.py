@@ -1,9 +1,11 @@
 """The page of todos: one's own list, which the assistant keeps, too."""
 
+import math
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import streamlit as st
 
@@ -19,6 +21,9 @@ __all__ = ["show_todos"]
 
 _PAGE: Final = 100
 _LOOK_SECONDS: Final = 3
+_TWICE_SECONDS: Final = 2
+# Of a list of several pages only each tenth look is taken.
+_MOST_SKIPPED: Final = 10
 _TOLD_SECONDS: Final = 60
 _LONGEST_LINE: Final = 500
 _LONGEST_QUERY: Final = 200
@@ -33,6 +38,8 @@ def show_todos(api: Api, _: Login) -> None:
     _show_field(api)
     filters = st.container(horizontal=True, vertical_alignment="center")
     wanted = _wanted()
+    if st.session_state.get("todos", {}).get("wanted") != wanted:
+        st.session_state.todos_shown = _PAGE
     # Here, where the shell is told of a login that is over; what goes on by itself is told nothing.
     st.session_state.todos = _look(api, wanted)
     st.session_state.todos_are_fresh = True
@@ -70,6 +77,7 @@ def _add(api: Api) -> None:
         st.session_state.todo_trouble = str(error)
         return
     st.session_state["todo-line"] = ""
+    st.session_state.todo_sent["until"] = time.monotonic() + _TWICE_SECONDS
     words = f"“{inline(added['title'])}” is on the list"
     if added["due"] is not None:
         now = datetime.now(clock())
@@ -80,13 +88,22 @@ def _add(api: Api) -> None:
 def _added(api: Api, line: str) -> dict[str, Any]:
     """Raises ApiError."""
     title, due = split_due(line)
+    key = _key_of(line)
     if due is not None:
         try:
-            return api.post(in_zone(PATH), {"title": title, "due": due})
+            return api.post(in_zone(PATH), {"title": title, "due": due}, key=f"{key}-due")
         except ApiError as error:
             if error.code != _NO_TIME:
                 raise
-    return api.post(in_zone(PATH), {"title": line})
+    return api.post(in_zone(PATH), {"title": line}, key=key)
+
+
+def _key_of(line: str) -> str:
+    """The same one for a line that is sent once more, after a double click or an answer that was lost."""
+    sent: dict[str, Any] | None = st.session_state.get("todo_sent")
+    if sent is None or sent["line"] != line or time.monotonic() > sent["until"]:
+        sent = st.session_state.todo_sent = {"line": line, "key": uuid4().hex, "until": math.inf}
+    return sent["key"]
 
 
 def _wanted() -> dict[str, Any]:
@@ -130,7 +147,7 @@ def _show_filters() -> None:
 
 def _look(api: Api, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What there is; where the API does not tell, what there was, and why. Raises NotSignedIn."""
-    count = st.session_state.setdefault("todos_shown", _PAGE)
+    count: int = st.session_state.todos_shown
     tags: set[str] = st.session_state.setdefault("todo_tags", set[str]())
     found: list[dict[str, Any]] = []
     cursor = None
@@ -159,7 +176,7 @@ def _look(api: Api, wanted: Mapping[str, Any]) -> dict[str, Any]:
 @st.fragment(run_every=_LOOK_SECONDS)
 def _show_list(api: Api, wanted: Mapping[str, Any]) -> None:
     """It is drawn anew by itself, so that what is changed elsewhere is seen; nothing is typed in it."""
-    if not st.session_state.pop("todos_are_fresh", False):
+    if not st.session_state.pop("todos_are_fresh", False) and _is_time():
         try:
             st.session_state.todos = _look(api, wanted)
         except NotSignedIn:
@@ -177,6 +194,15 @@ def _show_list(api: Api, wanted: Mapping[str, Any]) -> None:
         st.button("Load more", key="todos-more", width="stretch", on_click=_show_more)
 
 
+def _is_time() -> bool:
+    kept = st.session_state
+    kept.todos_skipped = kept.get("todos_skipped", 0) + 1
+    if kept.todos_shown > _PAGE and kept.todos_skipped < _MOST_SKIPPED:
+        return False
+    kept.todos_skipped = 0
+    return True
+
+
 def _nothing(wanted: Mapping[str, Any]) -> str:
     if wanted["query"] or wanted["tag"]:
         return "Nothing was found."
@@ -187,6 +213,7 @@ def _nothing(wanted: Mapping[str, Any]) -> str:
 
 def _show_more() -> None:
     st.session_state.todos_shown += _PAGE
+    st.session_state.todos_skipped = _MOST_SKIPPED
 
 
 def _show_todo(api: Api, todo: dict[str, Any], now: datetime) -> None:
@@ -216,6 +243,7 @@ def _tick(api: Api, todo: Mapping[str, Any], key: str) -> None:
 
 
 def _set(api: Api, todo: Mapping[str, Any], *, done: bool) -> bool:
+    st.session_state.todos_skipped = _MOST_SKIPPED
     try:
         api.patch(f"{PATH}/{todo['id']}", {"status": "done" if done else "open"})
     except ApiError as error:

@@ -78,6 +78,22 @@ def test_a_line_is_added_with_the_time_that_it_ends_with(page: AppTest, tom: htt
     assert ":small[:gray[Due tomorrow at 09:00]]" in [each.value for each in page.markdown]
 
 
+def test_a_line_that_is_sent_twice_is_added_once(
+    page: AppTest, tom: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.run()
+    for _ in range(2):
+        enter(page, "Call Ann, tomorrow at 9")
+    for _ in range(2):
+        enter(page, "Buy bread, butter")
+    assert len(tom.get(TODOS).json()["todos"]) == 2
+    # The control: later on it is another one.
+    monkeypatch.setattr(todos, "_TWICE_SECONDS", -1)
+    for _ in range(2):
+        enter(page, "Run")
+    assert len(tom.get(TODOS).json()["todos"]) == 4
+
+
 def test_what_is_ticked_off_is_done_until_it_is_undone(page: AppTest, tom: httpx2.Client) -> None:
     one = add(tom, "Run *fast*")
     page.run().checkbox[0].check().run()
@@ -128,6 +144,9 @@ def test_filters_narrow_the_list_and_the_rest_is_loaded_on_demand(
     assert boxes(page) == [("Todo 1", False)]
     page.text_input(key="todo-query").set_value("2").run()
     assert (boxes(page), page.info[0].value) == ([], "Nothing was found.")
+    page.selectbox(key="todo-tag").set_value("")
+    page.text_input(key="todo-query").set_value("").run()
+    assert len(page.checkbox) == 2
 
 
 @pytest.mark.parametrize("page", [CHANGE], indirect=True)
@@ -146,6 +165,20 @@ def test_only_what_was_changed_in_the_dialog_is_changed(page: AppTest, tom: http
     next(each for each in page.button if each.label == "Save").click().run()
     changed = tom.get(f"{TODOS}/{todo['id']}").json()
     assert changed == {**todo, "notes": "10 km", "due": None, "tags": ["c", "d"]}
+
+
+@pytest.mark.parametrize("page", [CHANGE], indirect=True)
+def test_what_was_typed_for_one_todo_is_not_in_the_dialog_of_another(
+    page: AppTest, tom: httpx2.Client
+) -> None:
+    page.session_state["todo"] = add(tom, "Call Ann")
+    page.run()
+    next(each for each in page.text_input if each.label == "Due").set_value("soonish")
+    next(each for each in page.button if each.label == "Save").click().run()
+    assert next(each for each in page.text_input if each.label == "Due").value == "soonish"
+    page.session_state["todo"] = add(tom, "Call Bob")
+    page.run()
+    assert next(each for each in page.text_input if each.label == "Due").value == ""
 
 
 @pytest.mark.parametrize("page", [CHANGE], indirect=True)
