@@ -3,9 +3,8 @@
 import html
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 
@@ -24,9 +23,11 @@ from web_ui.place import (
 __all__ = ["show_conversations", "show_menu"]
 
 _PAGE: Final = 20
+_MOST_AT_ONCE: Final = 100
 _LONGEST_TITLE: Final = 255
 _LONGEST_QUERY: Final = 200
-_FORMATS: Final = {"markdown": ("md", "text/markdown"), "json": ("json", "application/json")}
+_FORMATS: Final = {"Markdown": "markdown", "JSON": "json"}
+_LINK: Final = '<a href="{}" style="color: inherit; display: block; padding: 0.25rem 0">{}</a>'
 _UNTITLED: Final = "New conversation"
 
 
@@ -89,7 +90,8 @@ def _listed(api: Api, status: str, count: int) -> tuple[list[dict[str, Any]], bo
     found: list[dict[str, Any]] = []
     cursor = None
     while len(found) < count:
-        page = api.get("/api/v1/conversations", status=status, limit=_PAGE, cursor=cursor)
+        limit = min(count - len(found), _MOST_AT_ONCE)
+        page = api.get("/api/v1/conversations", status=status, limit=limit, cursor=cursor)
         found += page["conversations"]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -140,6 +142,7 @@ def _show_menu(api: Api, open_one: str, last: str, *, is_branched: bool) -> None
         on_change="rerun",
     )
     if not menu.open:
+        st.session_state.pop("sure", None)
         return
     with menu:
         try:
@@ -158,7 +161,7 @@ def _show_menu(api: Api, open_one: str, last: str, *, is_branched: bool) -> None
         archived = found["status"] == "archived"
         action, words = ("unarchive", "Take out of the archive") if archived else ("archive", "Archive")
         _button(words, ":material/archive:", "archive", _archive, (api, open_one, action))
-        _show_exports(api, open_one, last, is_branched=is_branched)
+        _show_exports(open_one, last, is_branched=is_branched)
         if st.session_state.get("sure") == open_one:
             st.caption("All that was said in it goes.")
             _button("Delete it", ":material/delete:", "delete", _delete, (api, open_one))
@@ -170,27 +173,17 @@ def _ask(open_one: str) -> None:
     st.session_state.sure = open_one
 
 
-def _show_exports(api: Api, open_one: str, last: str, *, is_branched: bool) -> None:
+def _show_exports(open_one: str, last: str, *, is_branched: bool) -> None:
     """Of the branch on the page, and of all."""
-    path = f"{_path(open_one)}/export"
-    for words, format_, leaf in (
-        ("Export as Markdown", "markdown", last),
-        ("Export as JSON", "json", last),
-        ("All branches as Markdown", "markdown", "all"),
-        ("All branches as JSON", "json", "all"),
-    ):
-        if leaf == "all" and not is_branched:
-            continue
-        st.download_button(
-            words,
-            data=partial(api.file, path, format=format_, leaf=leaf),
-            file_name=f"conversation.{_FORMATS[format_][0]}",
-            mime=_FORMATS[format_][1],
-            key=words,
-            icon=":material/download:",
-            on_click="ignore",
-            width="stretch",
-        )
+    ways = {"Export": last, "All branches": "all"} if is_branched else {"Export": last}
+    # Streamlit's own button would hold the whole file in memory.
+    st.html("".join(_link(open_one, way, format_, ways[way]) for way in ways for format_ in _FORMATS))
+
+
+def _link(open_one: str, way: str, format_: str, leaf: str) -> str:
+    query = urlencode({"format": _FORMATS[format_], "leaf": leaf})
+    href = f"/conversations/{quote(open_one, safe='')}/export?{query}"
+    return _LINK.format(html.escape(href), f"{way} as {format_}")
 
 
 def _button(words: str, icon: str, key: str, action: Any, args: tuple[Any, ...]) -> None:
