@@ -261,7 +261,7 @@ def serve(app: Any, port: int = 0) -> Generator[str]:
             ticking = asyncio.create_task(server.main_loop())
             await stopped.wait()
             ticking.cancel()
-        await _shut_down(server)
+        await server.shutdown()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
@@ -274,18 +274,6 @@ def serve(app: Any, port: int = 0) -> Generator[str]:
         for each in stop:
             each()
         thread.join(30)
-
-
-async def _shut_down(server: uvicorn.Server) -> None:
-    """As uvicorn does, but for the tenth of a second that it waits first: hundreds of tests start one."""
-    for listening in server.servers:
-        listening.close()
-    for connection in list(server.server_state.connections):
-        connection.shutdown()
-    # What is closed is told so in the next round of the loop.
-    await asyncio.sleep(0)
-    await server._wait_tasks_to_complete()  # pyright: ignore[reportPrivateUsage]
-    await server.lifespan.shutdown()
 
 
 @contextmanager
