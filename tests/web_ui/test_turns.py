@@ -221,6 +221,33 @@ def test_what_was_refused_in_one_conversation_is_not_shown_in_another(
     assert said(page.run()) == ["One", "Hello."]
 
 
+def test_an_answer_that_is_being_replaced_is_not_shown_to_who_comes_back(
+    page: AppTest, pam: Person, model: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def following(turn: Turn, on_news: Callable[[State], None]) -> State:
+        def look(state: State) -> None:
+            on_news(state)
+            if state.is_another:
+                st.stop()
+
+        return show_live(turn, look)
+
+    monkeypatch.setattr("web_ui.chat.show_live", following)
+    first, hold = pam.say("One"), Hold()
+    here = first["conversation_id"]
+    model.answers(stream("Anew ", hold, "."))
+    path = f"/api/v1/conversations/{here}/messages/{first['message_id']}/regenerate"
+    with in_thread(lambda: pam.http.post(path, json={})) as asking:
+        hold.wait()
+        page.query_params["c"] = here
+        page.run()
+        shown = said(page)
+        hold.open()
+        assert asking.result().is_success
+    assert [each for each in shown if each != "Anew"] == ["One"]
+    assert said(page.run()) == ["One", "Anew ."]
+
+
 @pytest.mark.parametrize("given", ["../../v1/me", "x"])
 def test_an_address_that_names_no_conversation_asks_for_none(page: AppTest, line: Line, given: str) -> None:
     page.query_params["c"] = given
