@@ -9,7 +9,7 @@ from typing import Any, Final
 
 __all__ = ["MODEL", "Hub", "open_hub"]
 
-MODEL: Final = b"GGUF" + bytes(range(256)) * 40_000
+MODEL: Final = b"GGUF" + bytes(range(256)) * 8_000
 
 
 @dataclass

