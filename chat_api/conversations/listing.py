@@ -34,7 +34,7 @@ Status: TypeAlias = Literal["active", "archived", "deleted"]
 Sort: TypeAlias = Literal["updated_at", "-updated_at", "created_at", "-created_at", "title", "-title"]
 AgentFilter: TypeAlias = UUID | Literal["default"]
 
-_MOST_RECENT: Final = 100
+_MOST_RECENT: Final = 60  # whose ids fit in a cursor
 _SETTLING: Final = timedelta(seconds=10)
 """How much later a turn may be seen than its time says: clocks of replicas differ, commits take a moment."""
 

@@ -36,6 +36,21 @@ def test_titles_may_look_like_times(alice: Person) -> None:
     assert found == [[made_ids[number]] for number in (2, 0, 1)]
 
 
+@pytest.mark.parametrize("sort", ["updated_at", "-updated_at"])
+def test_as_many_as_were_talked_in_at_once_are_listed_in_pages(
+    alice: Person, api_database: str, sort: str
+) -> None:
+    first = made(alice)["conversation_id"]
+    copies = """
+        INSERT INTO conversations (id, user_id, next_position, created_at, updated_at)
+        SELECT gen_random_uuid(), user_id, next_position, now(), now()
+        FROM conversations, generate_series(1, 130) WHERE id = %s
+    """
+    execute(api_database, copies, first)
+    found = [id_ for page in pages(alice, sort=sort, limit=50) for id_ in page]
+    assert len(found) == len(set(found)) == 131
+
+
 def test_dates_and_a_total_narrow_the_list(alice: Person) -> None:
     first, second, third = (made(alice) for _ in range(3))
     between = {"since": second["updated_at"], "until": third["updated_at"]}
