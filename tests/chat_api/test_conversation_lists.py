@@ -43,8 +43,8 @@ def test_as_many_as_were_talked_in_at_once_are_listed_in_pages(
     first = made(alice)["conversation_id"]
     copies = """
         INSERT INTO conversations (id, user_id, next_position, created_at, updated_at)
-        SELECT gen_random_uuid(), user_id, next_position, now(), now()
-        FROM conversations, generate_series(1, 130) WHERE id = %s
+        SELECT gen_random_uuid(), user_id, next_position, now(), now() - n * interval '1 ms'
+        FROM conversations, generate_series(1, 130) AS n WHERE id = %s
     """
     execute(api_database, copies, first)
     found = [id_ for page in pages(alice, sort=sort, limit=50) for id_ in page]
