@@ -111,13 +111,14 @@ def _show_link(where: Mapping[str, Any], title: str | None, *, key: str) -> None
         type="secondary" if is_here else "tertiary",
         width="stretch",
         on_click=_open,
-        args=(where["conversation_id"], where["agent_id"]),
+        args=(where["conversation_id"], where["agent_id"], where.get("message_id")),
     )
 
 
-def _open(conversation_id: str, agent_id: str | None) -> None:
+def _open(conversation_id: str, agent_id: str | None, message_id: str | None) -> None:
+    """On the branch of what was found, if that is where somebody comes from."""
     draw_all()
-    go_to(conversation_id, agent_id)
+    go_to(conversation_id, agent_id, message_id)
 
 
 def show_menu(api: Api, last: str, *, is_branched: bool, is_live: bool) -> None:
