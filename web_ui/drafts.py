@@ -9,7 +9,7 @@ import streamlit as st
 from web_ui.api import ApiError
 from web_ui.markdown import safe
 
-__all__ = ["Draft", "close_draft", "draft_of", "open_draft"]
+__all__ = ["Draft", "close_draft", "draft_of", "open_draft", "show_way_back"]
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +118,25 @@ def close_draft(kind: str) -> None:
         for name in draft.typed:
             st.session_state.pop(f"{kind}-{name}", None)
         del st.session_state[_place(kind)]
+
+
+def show_way_back(draft: Draft, words: str) -> None:
+    """The way out of a form, which asks once where something was changed."""
+    kind = draft.kind
+    st.button(words, key="back", type="tertiary", icon=":material/arrow_back:", on_click=_leave, args=(kind,))
+    if draft.leaving:
+        with st.container(border=True):
+            st.markdown("You have not saved what you changed.")
+            st.button("Throw it away", key="throw-away", on_click=close_draft, args=(kind,))
+
+
+def _leave(kind: str) -> None:
+    draft = draft_of(kind)
+    if draft is not None:
+        draft.take()
+        draft.leaving = bool(draft.changed)
+        if not draft.leaving:
+            close_draft(kind)
 
 
 def _place(kind: str) -> str:

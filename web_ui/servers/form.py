@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from web_ui.api import Api, ApiError
-from web_ui.drafts import Draft, close_draft, draft_of
+from web_ui.drafts import Draft, close_draft, draft_of, show_way_back
 from web_ui.markdown import inline, safe
 from web_ui.place import attempt, tell
 from web_ui.servers.health import check_again, show_health, show_tools_of
@@ -39,7 +39,7 @@ _NEEDED: Final = {"name": "It needs a name.", "url": "It needs an address."}
 
 def show_server(api: Api, draft: Draft, *, by_admin: bool) -> None:
     """Raises NotSignedIn."""
-    _show_way_back(draft)
+    show_way_back(draft, "All servers")
     server = draft.base
     st.subheader("New server" if draft.is_new else inline(server["name"]), anchor=False)
     if not draft.is_new:
@@ -53,23 +53,6 @@ def show_server(api: Api, draft: Draft, *, by_admin: bool) -> None:
         if server["can_change"]:
             _show_rest(api, draft)
         show_tools_of(api, server)
-
-
-def _show_way_back(draft: Draft) -> None:
-    st.button("All servers", key="back", type="tertiary", icon=":material/arrow_back:", on_click=_leave)
-    if draft.leaving:
-        with st.container(border=True):
-            st.markdown("You have not saved what you changed.")
-            st.button("Throw it away", key="throw-away", on_click=close_draft, args=(KIND,))
-
-
-def _leave() -> None:
-    draft = draft_of(KIND)
-    if draft is not None:
-        draft.take()
-        draft.leaving = bool(draft.changed)
-        if not draft.leaving:
-            close_draft(KIND)
 
 
 def _show_form(api: Api, draft: Draft, *, by_admin: bool) -> None:

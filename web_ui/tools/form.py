@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 import streamlit as st
 
 from web_ui.api import Api, ApiError
-from web_ui.drafts import Draft, close_draft, draft_of
+from web_ui.drafts import Draft, close_draft, draft_of, show_way_back
 from web_ui.logins import Login
 from web_ui.markdown import inline, safe
 from web_ui.place import tell
@@ -42,7 +42,7 @@ _MONOSPACED: Final = (
 def show_form(api: Api, login: Login, draft: Draft) -> None:
     """Raises NotSignedIn."""
     st.html(_MONOSPACED)
-    _show_way_back(draft)
+    show_way_back(draft, "All custom tools")
     st.subheader("New tool" if draft.is_new else inline(draft.base["name"]), anchor=False)
     if draft.is_new:
         st.text_input(
@@ -82,23 +82,6 @@ def _show_text(draft: Draft, name: str, label: str, example: str, about: str, he
         help=about,
     )
     draft.show_wrong(name)
-
-
-def _show_way_back(draft: Draft) -> None:
-    st.button("All custom tools", key="back", type="tertiary", icon=":material/arrow_back:", on_click=_leave)
-    if draft.leaving:
-        with st.container(border=True):
-            st.markdown("You have not saved what you changed.")
-            st.button("Throw it away", key="throw-away", on_click=close_draft, args=(KIND,))
-
-
-def _leave() -> None:
-    draft = draft_of(KIND)
-    if draft is not None:
-        draft.take()
-        draft.leaving = bool(draft.changed)
-        if not draft.leaving:
-            close_draft(KIND)
 
 
 def _save(api: Api, draft: Draft) -> None:
