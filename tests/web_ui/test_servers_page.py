@@ -103,6 +103,20 @@ def test_who_is_no_admin_adds_public_servers_and_reads_of_those_of_everybody(
         assert [each["name"] for each in visitor.http.get(SERVERS).json()["servers"]] == ["everybodys"]
 
 
+def test_a_form_is_left_at_once_unless_something_was_typed_in_it(page: AppTest) -> None:
+    page.run()
+    click(page, "new-server")
+    click(page, "back")
+    assert page.button(key="new-server")
+    click(page, "new-server")
+    page.text_input(key="server-name").set_value("library")
+    click(page, "back")
+    assert page.text_input(key="server-name").value == "library"
+    click(page, "throw-away")
+    click(page, "new-server")
+    assert page.text_input(key="server-name").value == ""
+
+
 def test_what_somebody_else_changed_meanwhile_is_kept_beside_what_is_typed(
     page: AppTest, root: Person
 ) -> None:
