@@ -71,16 +71,16 @@ class Live:
     answering: Answering | None = None
 
 
-async def answer(deps: TurnDeps, live: Live) -> tuple[End, dict[str, Any]]:
+async def answer(deps: TurnDeps, live: Live, *, cancelled: bool = False) -> tuple[End, dict[str, Any]]:
     """Answer the user; return how that ended, and what the last event says beside.
 
-    Raises LeaseLost.
+    `cancelled`: only end it, with what earlier attempts have said and done. Raises LeaseLost.
     """
     turn = live.turn
     try:
         if turn.attempt > 1:
             live.journal.resume(live.before)
-        if turn.cancel_requested:
+        if cancelled or turn.cancel_requested:
             return stopped(live)
         begun = turn.attempt - _decided(live.before)
         if begun > deps.attempts:

@@ -1,12 +1,16 @@
 """Turns that go on where a process has stopped, from the steps that were kept."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 
+from chat_api.runs.feed import Feed
+from chat_api.runs.hub import Hub
+from chat_api.runs.signals import Cancel
+from chat_api.runs.worker import Worker
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.deciding import requests
 from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
@@ -120,3 +124,35 @@ def test_a_foreign_call_that_may_have_happened_is_repeated_only_on_request(
     assert done == ["Bob"] * (2 if decision == "approve" else 1)
     told = next(message for message in model.requests[-1]["messages"] if message["role"] == "tool")
     assert ("decided not to repeat" in told["content"]) == (decision == "reject")
+
+
+def test_what_was_done_is_kept_when_a_cancel_is_heard_while_the_run_is_taken_over(
+    database_url: str, model: ModelServer, person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = list[Worker]()
+    listening, take_over = Worker.listening, Hub.take_over
+
+    async def seen(worker: Worker) -> None:
+        workers.append(worker)
+        await listening(worker)
+
+    async def cancelled_meanwhile(hub: Hub, run_id: UUID, attempt: int) -> Feed:
+        feed = await take_over(hub, run_id, attempt)
+        workers[0].heard(str(Cancel(run_id)))
+        return feed
+
+    monkeypatch.setattr(Worker, "listening", seen)
+    monkeypatch.setattr(Hub, "take_over", cancelled_meanwhile)
+    with running_api(database_url, model.url) as url:
+        alice, hold = person(url), Hold()
+        model.answers(call("calculate", expression="6*7"), stream("Half", hold))
+        turn = begin(alice, "Reckon")
+        hold.wait()
+        expire_leases(database_url)
+        with follow(alice, turn["run_id"]) as response:
+            hear(response)
+        hold.open()
+        [made] = alice.messages(turn["conversation_id"])[1]["tool_calls"]
+        run = alice.http.get(f"/api/v1/runs/{turn['run_id']}").json()
+    assert (run["status"], run["usage"]["requests"]) == ("cancelled", 1)
+    assert made["tool"] == "calculate"
