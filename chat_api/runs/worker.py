@@ -189,9 +189,9 @@ class Worker:
         live = drive.live
         try:
             drive.begun = True
-            if drive.stop in {None, "cancel"}:
-                return await answer(self.deps, live, cancelled=drive.stop == "cancel")
-            return None
+            if drive.stop in {"lost", "hand over"}:
+                return None
+            return await answer(self.deps, live, cancelled=drive.stop == "cancel")
         except asyncio.CancelledError:
             return stopped(live) if drive.stop == "cancel" else None
         except LeaseLost:
