@@ -43,14 +43,23 @@ def has_ended(error: MCPError) -> bool:
 class Line:
     """One client, opened by `open_` within `patience` seconds, and closed when unused for `idle` seconds.
 
-    `name` is what the log calls it.
+    `name` is what the log calls it; `is_busy` tells whether something is being asked over it.
     """
 
-    def __init__(self, name: str, open_: Open, *, patience: float, idle: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        open_: Open,
+        *,
+        patience: float,
+        idle: float | None = None,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._name: Final = name
         self._open: Final = open_
         self._patience: Final = patience
         self._idle: Final = idle
+        self._is_busy: Final = is_busy
         self._used = 0.0
         self._task: asyncio.Task[None] | None = None
         self._client: asyncio.Future[Client] | None = None
@@ -100,7 +109,9 @@ class Line:
 
     def _left(self) -> float:
         """Seconds until the client has not been used for too long."""
-        return 3600.0 if self._idle is None else self._used + self._idle - time.monotonic()
+        if self._idle is None:
+            return 3600.0
+        return self._idle if self._is_busy() else self._used + self._idle - time.monotonic()
 
     def _forget(self, opened: "asyncio.Future[Client]") -> None:
         if self._client is opened:

@@ -111,7 +111,11 @@ class ServerLine:
         self._network: Final = network
         self._opening = Exchange(_OPENING_BYTES)
         self._line: Final = Line(
-            f"{server.name} ({server.id})", self._open, patience=_OPEN_SECONDS, idle=_IDLE_SECONDS
+            f"{server.name} ({server.id})",
+            self._open,
+            patience=_OPEN_SECONDS,
+            idle=_IDLE_SECONDS,
+            is_busy=lambda: self.busy > 0,
         )
 
     @property
