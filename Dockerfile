@@ -24,11 +24,11 @@ LABEL org.opencontainers.image.title="Turnlog" \
       org.opencontainers.image.description="A self-hosted agent backend where a turn is a log." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
-# A volume that is mounted on /data for the first time takes over its owner.
+# A volume that is mounted on /data or /shared for the first time takes over its owner.
 RUN groupadd --gid 10001 turnlog \
     && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home \
        --home-dir /data --shell /usr/sbin/nologin turnlog \
-    && install --directory --owner 10001 --group 10001 --mode 0700 /data
+    && install --directory --owner 10001 --group 10001 --mode 0700 /data /shared
 COPY --from=build /opt/turnlog /opt/turnlog
 ENV PATH=/opt/turnlog/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

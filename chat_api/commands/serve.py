@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Final, cast
 
+import structlog
 import uvicorn
 
 from chat_api.commands.model import present_model
@@ -23,6 +24,8 @@ __all__ = ["listen", "run_api", "serve"]
 _GRACE_SECONDS: Final = 1
 _LARGEST_MESSAGE: Final = 2 * 1024 * 1024
 _DEAD_AFTER: Final = 60
+_LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
+_log = structlog.get_logger(__name__)
 
 
 def serve() -> None:
@@ -50,6 +53,8 @@ async def run_api(
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve the API on `listener` until a signal comes. Raises SetupError where it cannot start."""
+    if _files_are_elsewhere(settings):
+        _log.warning("files_elsewhere", setting="FILES_ROOT")
     config = uvicorn.Config(
         create_app(settings, local=local),
         log_config=None,
@@ -68,6 +73,12 @@ async def run_api(
     await server.serve(sockets=[listener])
     if not server.started:
         raise SetupError("The API did not start; the log above says why.")
+
+
+def _files_are_elsewhere(settings: Settings) -> bool:
+    """Whether the tools' files are, as it looks, on another machine and not shared."""
+    tools = settings.mcp_url
+    return tools is not None and tools.host not in _LOOPBACK and settings.files_root is None
 
 
 class _Server(uvicorn.Server):

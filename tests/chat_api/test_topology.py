@@ -1,15 +1,10 @@
 """The services of docker-compose.yml as processes on loopback: replicas, a tool server, nginx in front."""
 
-import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +17,12 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from sqlalchemy import make_url
 
+from tests.chat_api.containers import adapted, folders_of, free_ports, running, script, wait_for
 from tests.chat_api.sockets import talking, text_of
 from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames
 from tests.model_server import Hold, ModelServer, call, say, serve_model, stream
 from tests.servers import SECRET, Person, mcp_token, token_for
 
-ROOT: Final = Path(__file__).parents[2]
 NGINX: Final = shutil.which("nginx")
 PATIENCE: Final = 60.0
 REPLICAS: Final = 2
@@ -35,13 +30,14 @@ REPLICAS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """`front` is nginx's address, `tools` the tool server's; `replicas` are processes."""
+    """Addresses of nginx and of the tool server, `replicas` as processes, the folder of what tools keep."""
 
     front: str
     tools: str
     replicas: list["subprocess.Popen[bytes]"]
     database_url: str
     model: ModelServer
+    files: Path
 
 
 @pytest.fixture
@@ -60,14 +56,17 @@ def topology(empty_database: str, tmp_path: Path) -> Generator[Topology]:
     front, tools, *apis = free_ports(2 + REPLICAS)
     with ExitStack() as stack:
         model = stack.enter_context(serve_model())
-        settings = settings_for(empty_database, model.url, tools, tmp_path)
+        settings = settings_for(empty_database, model.url, tools)
+        own = {port: folders_of("mcp" if port == tools else "api", tmp_path) for port in (tools, *apis)}
         started = {
             tools: ["turnlog-mcp", "--http", "--port", str(tools)],
             **{port: ["turnlog", "serve"] for port in apis},
         }
         processes = {
             port: stack.enter_context(
-                running(script(command), tmp_path / f"{port}.log", settings | {"API_PORT": str(port)})
+                running(
+                    script(command), tmp_path / f"{port}.log", settings | own[port] | {"API_PORT": str(port)}
+                )
             )
             for port, command in started.items()
         }
@@ -79,13 +78,13 @@ def topology(empty_database: str, tmp_path: Path) -> Generator[Topology]:
         wait_for(nginx, f"http://127.0.0.1:{front}/api/v1/health/ready")
         replicas = [processes[port] for port in apis]
         address = f"http://127.0.0.1:{front}"
-        yield Topology(address, f"http://127.0.0.1:{tools}", replicas, empty_database, model)
+        files = Path(own[tools]["FILES_ROOT"])
+        yield Topology(address, f"http://127.0.0.1:{tools}", replicas, empty_database, model, files)
 
 
-def settings_for(database_url: str, model_url: str, tools: int, folder: Path) -> dict[str, str]:
+def settings_for(database_url: str, model_url: str, tools: int) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
-        "DATA_DIR": str(folder / "data"),
         "JWT_SECRET_KEY": SECRET,
         "DEFAULT_PROVIDER": "openai",
         "OPENAI_BASE_URL": model_url,
@@ -95,70 +94,6 @@ def settings_for(database_url: str, model_url: str, tools: int, folder: Path) ->
         "TITLES_BY_MODEL": "false",
         "TIMEZONE": "Europe/Berlin",
     }
-
-
-def script(command: list[str]) -> list[str]:
-    """The command of the environment that runs this test."""
-    return [str(Path(sys.executable).with_name(command[0])), *command[1:]]
-
-
-@contextmanager
-def running(command: list[str], log: Path, settings: dict[str, str]) -> Generator["subprocess.Popen[bytes]"]:
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with log.open("wb") as words:
-        process = subprocess.Popen(
-            command, stdout=words, stderr=words, cwd=log.parent, env=environment | settings
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-    print(log.name, log.read_text(), sep="\n")
-
-
-def adapted(folder: Path, front: int, tools: int, apis: list[int]) -> list[str]:
-    """The arguments for nginx to run deploy/nginx.conf as it is, but for its addresses and its folder."""
-    text = (ROOT / "deploy/nginx.conf").read_text()
-    for pattern, new in (
-        (r"listen 8080;", f"listen 127.0.0.1:{front};"),
-        (r"server api:8000 resolve (.*)", "\n".join(rf"server 127.0.0.1:{port} \1" for port in apis)),
-        (r"server mcp:8001 resolve (.*)", rf"server 127.0.0.1:{tools} \1"),
-        (r"/tmp/", f"{folder}/"),
-    ):
-        text, count = re.subn(pattern, new, text)
-        assert count, f"deploy/nginx.conf has no {pattern}"
-    path = folder / "nginx.conf"
-    path.write_text(text)
-    user = " user root;" if os.geteuid() == 0 else ""
-    return ["-p", str(folder), "-c", str(path), "-g", f"daemon off;{user}"]
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
-
-
-def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
-    """Wait until `url` answers 200; between two tries, wait for the process to end, which it should not."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if httpx2.get(url, trust_env=False, timeout=5).status_code == 200:
-                return
-        except httpx2.HTTPError:
-            pass
-        assert time.monotonic() < deadline, f"{url} does not answer"
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"{process.args!r} ended with {process.returncode}")
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -177,6 +112,12 @@ async def todos_of(name: str, address: str) -> list[str]:
         return [todo["title"] for todo in result.structured_content["todos"]]
 
 
+def test_the_containers_share_the_files_of_tools_and_no_key(tmp_path: Path) -> None:
+    api, tools = folders_of("api", tmp_path), folders_of("mcp", tmp_path)
+    assert api["FILES_ROOT"] == tools["FILES_ROOT"]
+    assert "volumes" not in api["DATA_DIR"]
+
+
 async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topology, tmp_path: Path) -> None:
     alice = Person(topology.front, "alice")
     with alice.http:
@@ -188,6 +129,7 @@ async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topolo
         check_too_large(alice)
         check_streams(alice, topology)
         check_sockets(alice, topology)
+        check_files_are_erased(topology)
         check_killed_replicas_are_passed_over(alice, conversation, topology)
         check_no_token_is_logged(topology, tmp_path / "nginx.log")
 
@@ -264,6 +206,20 @@ def check_sockets(alice: Person, topology: Topology) -> None:
         hold.open()
         for talk in talks:
             assert text_of(before) + text_of(talk.to_the_end(run_id)) == "One two."
+
+
+def check_files_are_erased(topology: Topology) -> None:
+    """What the tool server has written for somebody is in their export, and gone with them."""
+    topology.model.answers(call("write_file", path="diary.txt", content="Dear diary"), say("Written."))
+    carol = Person(topology.front, "carol")
+    with carol.http:
+        carol.say("Write my diary")
+        me = carol.http.get("/api/v1/auth/me").json()["id"]
+        assert [path.name for path in (topology.files / me).iterdir()] == ["diary.txt"]
+        assert '"diary.txt"' in carol.http.get("/api/v1/auth/me/export").text
+        erased = carol.http.request("DELETE", "/api/v1/auth/me", json={"user_id": "carol"})
+    assert erased.is_success, erased.text
+    assert not (topology.files / me).exists()
 
 
 def check_killed_replicas_are_passed_over(alice: Person, conversation: str, topology: Topology) -> None:
