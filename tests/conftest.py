@@ -1,32 +1,38 @@
-"""A real Postgres for every test: one migrated template, cloned."""
+"""What a run of tests begins with; their fixtures are in `tests/postgres.py` and `tests/servers.py`."""
 
-import atexit
 import os
+import sys
 import tempfile
-from collections.abc import AsyncGenerator, Generator
-from functools import cache
 from pathlib import Path
-from shutil import disk_usage, rmtree
+from shutil import disk_usage
 from typing import Final
 
-import httpcore2
 import pytest
-from filelock import FileLock
-from sqlalchemy import make_url
 
-from kit.postgres import Db, embedded_url, migrate, open_db
-from kit.postgres.engine import psycopg_url
-from tests.databases import execute, forget_crashes, fresh_database
-
-pytest_plugins = ["tests.clients", "tests.servers"]
-
+_FIXTURES: Final = ("tests.postgres", "tests.clients", "tests.servers")
+pytest.register_assert_rewrite(*_FIXTURES)
 _MEMORY: Final = Path("/dev/shm")
 _ROOM: Final = 4_000_000_000
 _LONG: Final = {"test_chaos.py", "test_topology.py", "test_benchmarks.py", "test_fuzz.py", "test_tour.py"}
 
 
-def pytest_configure() -> None:
-    """Work in memory where there is room: a database has 300 files, and a test's are gone after it."""
+def pytest_configure(config: pytest.Config) -> None:
+    _keep_bytecode()
+    _work_in_memory()
+    if config.option.dist == "no":
+        # Only here: the process that hands tests to workers runs none, and they cannot begin before it can.
+        for name in _FIXTURES:
+            config.pluginmanager.import_plugin(name)
+
+
+def _keep_bytecode() -> None:
+    """Hundreds of processes import the same; compiling that anew takes most of a second of each."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def _work_in_memory() -> None:
+    """A database has 300 files, and a test's are gone after it: keep them in memory where there is room."""
     if "TMPDIR" in os.environ or not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK):
         return
     if disk_usage(_MEMORY).free > _ROOM and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
@@ -38,71 +44,3 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long and mostly waits, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: item.path.name not in _LONG)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_tls_context() -> None:  # pyright: ignore[reportUnusedFunction]
-    """Each HTTP client reads all certificates of the machine anew, for 20 ms; none of ours needs them."""
-    httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One directory for all workers of this run."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-@pytest.fixture(scope="session")
-def postgres_url(testrun_uid: str) -> str:
-    """A server: the one that DATABASE_URL names, else an embedded one that all workers share."""
-    given = os.environ.pop("DATABASE_URL", None)
-    if given:
-        return psycopg_url(given)
-    # Not below pytest's own folder, which another run of pytest tidies up and closes to other users.
-    folder = Path(tempfile.gettempdir()) / f"turnlog-tests-{testrun_uid}"
-    # The last worker's server is stopped by then: what is registered last runs first.
-    atexit.register(_remove_if_stopped, folder)
-    url = embedded_url(folder)
-    forget_crashes(url)
-    return url
-
-
-def _remove_if_stopped(folder: Path) -> None:
-    if not (folder / "postgres" / "postmaster.pid").exists():
-        rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def template(postgres_url: str, shared_dir: Path) -> str:
-    """The name of a migrated database, made once for all workers."""
-    name = f"turnlog_template_{shared_dir.name.replace('-', '_')}"
-    with FileLock(shared_dir / "template.lock"):
-        if not (shared_dir / "template").exists():
-            execute(postgres_url, f'DROP DATABASE IF EXISTS "{name}"')
-            execute(postgres_url, f'CREATE DATABASE "{name}"')
-            migrate(_database(postgres_url, name))
-            (shared_dir / "template").touch()
-    return name
-
-
-@pytest.fixture
-def database_url(postgres_url: str, template: str) -> Generator[str]:
-    """An empty, migrated database of this test's own."""
-    with fresh_database(postgres_url, template) as url:
-        yield url
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncGenerator[Db]:
-    async with open_db(database_url) as db:
-        yield db
-
-
-def _database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
