@@ -27,6 +27,12 @@ class LimitSettings(KitSettings):
     rate_limit_premium: float = Field(
         default=5, ge=1, le=1000, description="How many times as much people of tier `premium` may"
     )
+    rate_limit_default: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="How many times as much people of tier `default` may, and addresses of strangers",
+    )
     max_turns_per_user: int = Field(
         default=20, ge=1, le=10_000, description="Turns of one person that are not over, at most"
     )

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from chat_api.auth import accounts, sessions
 from chat_api.auth.dependencies import Account, Caller, Keeping
-from chat_api.auth.limits import for_logins
+from chat_api.auth.guesses import guessing, logging_in
+from chat_api.auth.limits import for_logins, for_refreshing, for_resources
 from chat_api.auth.schemas import (
     AccountChange,
     Credentials,
@@ -25,6 +26,7 @@ router = APIRouter(tags=["auth"])
 _AUTH: Final = "/api/v1/auth"
 # What takes a password; a refresh token cannot be guessed.
 _LIMITED: Final = [Depends(for_logins)]
+_COUNTED: Final = [Depends(for_resources)]
 
 
 @router.get("/.well-known/jwks.json")
@@ -46,16 +48,20 @@ async def register(keeping: Keeping, body: NewAccount) -> Done:
 
 
 @router.post(f"{_AUTH}/login", dependencies=_LIMITED)
-async def login(keeping: Keeping, body: Credentials, response: Response) -> Login:
+async def login(request: Request, keeping: Keeping, body: Credentials, response: Response) -> Login:
     """Log in. The access token is good for ten minutes, the refresh token for the next ones."""
     _not_kept(response)
-    return Login.of(await accounts.login(keeping, body.email, body.password))
+    async with logging_in(request, body.email) as welcome:
+        granted = await accounts.login(keeping, body.email, body.password)
+        await welcome(granted.user.id)
+    return Login.of(granted)
 
 
 @router.post(f"{_AUTH}/refresh")
-async def refresh(keeping: Keeping, body: RefreshRequest, response: Response) -> Login:
+async def refresh(request: Request, keeping: Keeping, body: RefreshRequest, response: Response) -> Login:
     """Get other tokens for a refresh token, which is good once. One that was used before ends the login."""
     _not_kept(response)
+    await for_refreshing(request, await sessions.refreshable(keeping.db, body.refresh_token))
     keys = keeping.access.keys
     return Login.of(await sessions.refresh(keeping.db, keys, keeping.audience, body.refresh_token))
 
@@ -71,7 +77,7 @@ async def logout(keeping: Keeping, body: RefreshRequest) -> Done:
     return Done(message="You are logged out.")
 
 
-@router.post(f"{_AUTH}/logout-all")
+@router.post(f"{_AUTH}/logout-all", dependencies=_COUNTED)
 async def logout_all(keeping: Keeping, caller: Account) -> Done:
     """End all of one's logins."""
     async with keeping.db.begin() as session:
@@ -79,14 +85,14 @@ async def logout_all(keeping: Keeping, caller: Account) -> Done:
     return Done(message="You are logged out everywhere.")
 
 
-@router.get(f"{_AUTH}/me")
+@router.get(f"{_AUTH}/me", dependencies=_COUNTED)
 async def me(keeping: Keeping, caller: Caller) -> UserOut:
     """Who one is here; of people of other issuers, the role is what their token says."""
     found = UserOut.of(await accounts.of(keeping.db, caller))
     return found.model_copy(update={"role": ADMIN}) if found.email is None and caller.is_admin else found
 
 
-@router.patch(f"{_AUTH}/me")
+@router.patch(f"{_AUTH}/me", dependencies=_COUNTED)
 async def change_me(keeping: Keeping, caller: Account, body: AccountChange) -> UserOut:
     """Change one's name or time zone; tokens tell of it when they are next made."""
     changes = body.model_dump(exclude_unset=True)
@@ -94,7 +100,8 @@ async def change_me(keeping: Keeping, caller: Account, body: AccountChange) -> U
 
 
 @router.post(f"{_AUTH}/change-password", dependencies=_LIMITED)
-async def change_password(keeping: Keeping, caller: Account, body: PasswordChange) -> Done:
+async def change_password(request: Request, keeping: Keeping, caller: Account, body: PasswordChange) -> Done:
     """Choose another password, which ends all other logins."""
-    await accounts.change_password(keeping, caller, body.current_password, body.new_password)
+    async with guessing(request, caller.owner):
+        await accounts.change_password(keeping, caller, body.current_password, body.new_password)
     return Done(message="The password is changed; other logins are over.")

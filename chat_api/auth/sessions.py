@@ -23,7 +23,7 @@ from kit.postgres import Db
 from kit.postgres.tables import now
 from kit.tokens import ADMIN, KeyRing, mint
 
-__all__ = ["ACCESS_LIFETIME", "Granted", "begin", "end", "end_all", "refresh"]
+__all__ = ["ACCESS_LIFETIME", "Granted", "begin", "end", "end_all", "refresh", "refreshable"]
 
 ACCESS_LIFETIME: Final = timedelta(minutes=10)
 _LONGEST_PAUSE: Final = timedelta(days=30)
@@ -49,6 +49,25 @@ async def begin(session: AsyncSession, keys: KeyRing, audience: str, user: User)
     session.add(login)
     await session.flush()
     return await _grant(session, keys, audience, user, login)
+
+
+async def refreshable(db: Db, word: str) -> UUID | None:
+    """The login that this refresh token may be good for.
+
+    None for a token of before: whoever uses it often must not keep the login from being ended for it.
+    """
+    newest = col(RefreshToken.generation) == col(LoginSession.generation)
+    wanted = (
+        select(col(LoginSession.id))
+        .join(RefreshToken, col(RefreshToken.session_id) == col(LoginSession.id))
+        .where(
+            col(RefreshToken.token_hash) == _hash(word),
+            col(LoginSession.ended_at).is_(None),
+            or_(newest, col(RefreshToken.id) == col(LoginSession.parent_id)),
+        )
+    )
+    async with db() as session:
+        return await session.scalar(wanted)
 
 
 async def refresh(db: Db, keys: KeyRing, audience: str, word: str) -> Granted:

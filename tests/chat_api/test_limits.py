@@ -113,6 +113,19 @@ def test_premium_people_may_do_more(database_url: str, model: ModelServer, perso
         assert statuses([rich.http.get("/api/v1/runs") for _ in range(8)]) == {200: 6, 429: 2}
 
 
+def test_people_of_the_lowest_tier_may_do_a_tenth(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    limits = LIMITED | {"rate_limit_read": "20/hour"}
+    with running_api(database_url, model.url, **limits) as url:
+        answers = {
+            tier: [person(url, name=tier, tier=tier).http.get("/api/v1/runs") for _ in range(4)]
+            for tier in ("default", "authenticated")
+        }
+        assert statuses(answers["default"]) == {200: 2, 429: 2}
+        assert statuses(answers["authenticated"]) == {200: 4}
+
+
 def test_who_is_not_signed_in_counts_by_address(database_url: str, model: ModelServer) -> None:
     limits = LIMITED | {"rate_limit_read": "20/hour"}
     with running_api(database_url, model.url, **limits) as url, httpx2.Client(base_url=url) as http:
