@@ -17,8 +17,13 @@ def files_of(root: Path, user: UUID) -> Sequence[Entry]:
         return [entry for entry in folders.walk(folder) if not entry.is_folder]
 
 
-def remove_files(root: Path, user: UUID) -> None:
-    """Remove the user's folder, with all that is in it."""
+def remove_files(root: Path, user: UUID, before: float | None = None) -> None:
+    """Remove the user's folder, with all that is in it.
+
+    Where something in it is not from `before`, in seconds since the epoch, all of it stays.
+    """
     folder = root / str(user)
-    if folder.exists():
+    if not folder.exists():
+        return
+    if before is None or all(path.lstat().st_mtime < before for path in folder.rglob("*")):
         shutil.rmtree(folder)

@@ -96,11 +96,15 @@ Index("refresh_tokens_session", col(RefreshToken.session_id))
 
 
 class ErasedUser(Table, table=True):
-    """Whose tokens may still be good for a while, though nothing else is left of them."""
+    """Whose tokens may still be good for a while, though nothing else is left of them.
+
+    Those from `outside` are somebody new at once, as their issuer vouches for them.
+    """
 
     __tablename__: ClassVar[str] = "erased_users"
 
     erased_at: datetime = timestamp()
+    outside: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
 
 
 class ApiKey(Table, table=True):

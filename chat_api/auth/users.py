@@ -19,7 +19,7 @@ from kit.postgres import Db
 from kit.postgres.tables import now
 from kit.tokens import ADMIN
 
-__all__ = ["add", "assign", "disable", "enable", "find", "list_users", "reset_password"]
+__all__ = ["add", "assign", "disable", "enable", "find", "list_users", "put_out", "reset_password"]
 
 _LOCK: Final = 0x7475726E61646D  # "turnadm"
 _TEMPORARY: Final = timedelta(hours=24)
@@ -80,8 +80,15 @@ async def disable(accounts: Accounts, user_id: UUID) -> User:
 
     Safe to repeat. Raises UserNotFound, LastAdmin.
     """
+    user, _ = await put_out(accounts, user_id)
+    return user
+
+
+async def put_out(accounts: Accounts, user_id: UUID) -> tuple[User, bool]:
+    """Disable the user; return whether they were in. Raises UserNotFound, LastAdmin."""
     async with accounts.db.begin() as session:
         user = await _locked(session, user_id)
+        was_in = user.disabled_at is None
         await _keep_an_admin(session, user)
         user.disabled_at = user.disabled_at or now()
         await session.flush()
@@ -89,7 +96,7 @@ async def disable(accounts: Accounts, user_id: UUID) -> User:
         await tell(session)
     await accounts.access.look()
     await accounts.stop_turns(user.id)
-    return user
+    return user, was_in
 
 
 async def enable(accounts: Accounts, user_id: UUID) -> User:

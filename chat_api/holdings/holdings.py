@@ -9,7 +9,7 @@ from chat_api.auth.accounts import Accounts
 from chat_api.runs.worker import Worker
 from kit.postgres import Db
 
-__all__ = ["File", "Holdings"]
+__all__ = ["File", "Holdings", "RemoveFiles"]
 
 
 class File(Protocol):
@@ -23,6 +23,15 @@ class File(Protocol):
     def modified(self) -> float: ...
 
 
+class RemoveFiles(Protocol):
+    """Removes somebody's files with their folder.
+
+    Where one is not from `before`, in seconds since the epoch, all stay.
+    """
+
+    def __call__(self, user: UUID, before: float | None = None, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Holdings:
     """`files` lists somebody's files, `remove_files` removes them with their folder. Both may block."""
@@ -30,7 +39,7 @@ class Holdings:
     accounts: Accounts
     worker: Worker
     files: Callable[[UUID], Sequence[File]]
-    remove_files: Callable[[UUID], None]
+    remove_files: RemoveFiles
 
     @property
     def db(self) -> Db:

@@ -66,7 +66,10 @@ async def erase_me(caller: Account, holdings: Holding, body: Farewell) -> Done:
 
 @router.delete("/api/v1/users/{account_id}", tags=["users"], dependencies=[Depends(admin)])
 async def erase_user(holdings: Holding, account_id: UUID) -> Done:
-    """Erase somebody and all that they have, for good. Safe to repeat until it has answered."""
+    """Erase somebody and all that they have, for good. Safe to repeat until it has answered.
+
+    Of somebody of another issuer who was disabled, it stays who they are there, and that they are disabled.
+    """
     stay()
-    await erase(holdings, account_id)
-    return Done(message="The user is erased.")
+    stays = await erase(holdings, account_id)
+    return Done(message="The user is erased, and stays disabled." if stays else "The user is erased.")

@@ -20,11 +20,11 @@ __all__ = ["CHANNEL", "Access", "AccountDisabled", "tell"]
 
 CHANNEL: Final = "turnlog_access"
 _EVERY: Final = 5.0
-# Of who was erased, access tokens may be good for ten minutes more.
+# Of who was erased here, access tokens may be good for ten minutes more.
 _DISABLED: Final = text(
     """
     SELECT id FROM users WHERE disabled_at IS NOT NULL
-    UNION SELECT id FROM erased_users WHERE erased_at > now() - interval '15 minutes'
+    UNION SELECT id FROM erased_users WHERE NOT outside AND erased_at > now() - interval '15 minutes'
     """
 )
 # Those of the built-in issuer have theirs in their tokens.

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-__all__ = ["all_rows", "tables_of_people"]
+__all__ = ["all_rows", "of", "tables_of_people"]
 
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 # Those with a user_id, and those that belong to one of these.
@@ -32,3 +32,12 @@ def all_rows(url: str) -> dict[str, list[str]]:
 def tables_of_people(url: str) -> set[str]:
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         return {name for (name,) in connection.execute(_OF_PEOPLE)}
+
+
+def of(rows: dict[str, list[str]], *words: str) -> dict[str, list[str]]:
+    """The rows that one of the words is in, as itself or in hexadecimal digits."""
+    wanted = [form for word in words for form in (word, word.replace("-", ""), word.encode().hex())]
+    found = {
+        name: [row for row in each if any(word in row for word in wanted)] for name, each in rows.items()
+    }
+    return {name: each for name, each in found.items() if each}

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Generator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,13 +11,10 @@ import httpx2
 import pytest
 
 from chat_api.auth.system import SYSTEM
-from chat_api.holdings.erase import sweep
-from kit.postgres import Db
-from mcp_server.leaving import remove_files
 from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import Gate, execute, in_thread, running_api
-from tests.chat_api.rows import all_rows, tables_of_people
+from tests.chat_api.rows import all_rows, of, tables_of_people
 from tests.model_server import ModelServer, call, say
 
 ME = f"{AUTH}/me"
@@ -86,15 +82,6 @@ def erase(http: httpx2.Client, user_id: str, password: str | None = None) -> htt
     return http.request("DELETE", ME, json=body)
 
 
-def of(rows: dict[str, list[str]], *words: str) -> dict[str, list[str]]:
-    """The rows that one of the words is in, as itself or in hexadecimal digits."""
-    wanted = [form for word in words for form in (word, word.replace("-", ""), word.encode().hex())]
-    found = {
-        name: [row for row in each if any(word in row for word in wanted)] for name, each in rows.items()
-    }
-    return {name: each for name, each in found.items() if each}
-
-
 def test_nothing_is_left_of_who_is_erased(
     root: Someone, servers: list[str], database: str, model: ModelServer, files: Path
 ) -> None:
@@ -117,7 +104,7 @@ def test_nothing_is_left_of_who_is_erased(
 
         after = all_rows(database)
         assert set(of(after, *about_alice)) == {"erased_users"}
-        assert [row.count(",") for row in of(after, *about_alice)["erased_users"]] == [1]
+        assert [row.count(",") for row in of(after, *about_alice)["erased_users"]] == [2]
         assert not (files / alice.user["id"]).exists()
         assert of(after, others, bob.user["id"]) == of(before, others, bob.user["id"])
         assert (files / bob.user["id"] / f"{others}.txt").exists()
@@ -180,32 +167,31 @@ def test_who_has_no_password_needs_a_fresh_token(
     assert code_of(erase(stale.http, name)) == (403, "fresh_token_needed")
     assert code_of(erase(fresh.http, "somebody-else")) == (403, "forbidden")
     assert erase(fresh.http, name).status_code == 200
-    assert of(all_rows(database), owner, name) == {}
+    assert set(of(all_rows(database), owner)) == {"erased_users"}
+    assert of(all_rows(database), name) == {}
     # Another issuer vouches for them: they are somebody new.
     assert fresh.http.get("/api/v1/conversations").json()["conversations"] == []
     assert fresh.say("Hello")["response"]
 
 
-async def test_what_comes_too_late_is_swept_and_ids_are_forgotten_when_no_token_is_good(
-    db: Db, database_url: str, tmp_path: Path
+def test_who_was_disabled_elsewhere_too_stays_out(
+    root: Someone, servers: list[str], database: str, person: MakePerson
 ) -> None:
-    late, long_gone, other = (str(uuid4()) for _ in range(3))
-    for user, minutes in ((late, 15), (long_gone, 61)):
-        gone = "INSERT INTO erased_users VALUES (CAST(%s AS uuid), now() - %s * interval '1 minute')"
-        execute(database_url, gone, user, minutes)
-    for user in (late, other):
-        execute(
-            database_url,
-            "INSERT INTO users (id, issuer, subject, created_at) VALUES (%s, 'turnlog', %s, now())",
-            *(user, user),
-        )
-        todo = "INSERT INTO todos SELECT %s, %s, 'x', NULL, NULL, 'low', '{}', NULL, now(), now()"
-        execute(database_url, todo, uuid4(), user)
-    await sweep(db, partial(remove_files, tmp_path))
-    rows = all_rows(database_url)
-    assert set(of(rows, late)) == {"erased_users"}
-    assert of(rows, long_gone) == {}
-    assert set(of(rows, other)) == {"users", "todos"}
+    bob = person(servers[0], f"person-{uuid4().hex[:8]}")
+    bob.say("Hello")
+    account = bob.http.get(ME).json()["id"]
+    path = f"/api/v1/users/{account}"
+    assert root.http.post(f"{path}/disable").status_code == 200
+    before = root.http.get(path).json()
+    for _ in range(2):
+        assert root.http.delete(path).json()["message"] == "The user is erased, and stays disabled."
+        assert code_of(bob.http.get(ME)) == (401, "account_disabled")
+        assert set(of(all_rows(database), account, bob.name)) == {"erased_users", "users"}
+        assert root.http.get(path).json() == before
+    assert root.http.post(f"{path}/enable").status_code == 200
+    assert root.http.delete(path).json()["message"] == "The user is erased."
+    assert of(all_rows(database), bob.name) == {}
+    assert bob.say("Hello")["response"]
 
 
 def test_files_that_could_not_be_removed_are_at_the_repeat(
@@ -223,25 +209,6 @@ def test_files_that_could_not_be_removed_are_at_the_repeat(
         (folder / "late.txt").write_text("Late")
         assert code_of(root.http.delete(path)) == (404, "user_not_found")
         assert not folder.exists()
-
-
-async def test_whose_files_cannot_be_swept_is_remembered_until_they_can(
-    db: Db, database_url: str, tmp_path: Path
-) -> None:
-    gone = str(uuid4())
-    execute(
-        database_url, "INSERT INTO erased_users VALUES (CAST(%s AS uuid), now() - interval '2 hours')", gone
-    )
-    folder = tmp_path / gone
-    folder.write_text("in the way")
-    await sweep(db, partial(remove_files, tmp_path))
-    assert set(of(all_rows(database_url), gone)) == {"erased_users"}
-    folder.unlink()
-    folder.mkdir()
-    (folder / "late.txt").write_text("Late")
-    await sweep(db, partial(remove_files, tmp_path))
-    assert not folder.exists()
-    assert of(all_rows(database_url), gone) == {}
 
 
 def test_what_everybody_uses_is_not_erased_with_whose_it_is(
