@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, HttpUrl, field_validator
 
@@ -10,6 +10,11 @@ from chat_api.limit_settings import LimitSettings
 from mcp_server.settings import McpSettings
 
 _HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
+
+
+def _registration(given: dict[str, Any]) -> Literal["first", "closed"]:
+    """Where an issuer knows the people, the first stranger is not to become an admin."""
+    return "closed" if given.get("jwt_secret_key") or given.get("jwt_jwks_url") else "first"
 
 
 class Settings(LimitSettings, McpSettings):
@@ -25,8 +30,9 @@ class Settings(LimitSettings, McpSettings):
     access_log: bool = Field(default=True, description="Whether each request is logged")
     allowed_origins: str = Field(default="", description="Web origins that may call the API, comma-separated")
     registration: Literal["first", "open", "closed"] = Field(
-        default="first",
-        description="Who may register: `first`, only the first user, who is an admin; `open` or `closed`",
+        default_factory=_registration,
+        description="Who may register: `first`, only the first user, who is an admin; `open` or `closed`; "
+        "unset: `closed` beside a token issuer of your own, else `first`",
     )
     default_provider: Literal["ollama", "lmstudio", "openai", "local"] | None = Field(
         default=None,

@@ -75,10 +75,22 @@ def test_the_database_has_neither_passwords_nor_tokens(alice: Someone, database:
         assert secret not in kept
 
 
-@pytest.mark.parametrize("mode", ["first", "open", "closed"])
-def test_who_may_register(mode: str, database_url: str, model: ModelServer) -> None:
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({"registration": "first"}, "first"),
+        ({"registration": "open"}, "open"),
+        ({"registration": "closed"}, "closed"),
+        # A shared secret is there unless said otherwise.
+        ({}, "closed"),
+        ({"jwt_secret_key": None}, "first"),
+        ({"jwt_secret_key": None, "jwt_jwks_url": "http://127.0.0.1:1/keys"}, "closed"),
+    ],
+    ids=str,
+)
+def test_who_may_register(given: dict[str, Any], mode: str, database_url: str, model: ModelServer) -> None:
     with (
-        running_api(database_url, model.url, registration=mode) as url,
+        running_api(database_url, model.url, **given) as url,
         httpx2.Client(base_url=url, timeout=30, trust_env=False) as http,
     ):
         answers = [register(http, f"{name}@example.com").status_code for name in ("a", "b", "c")]
@@ -95,8 +107,8 @@ def test_of_many_who_register_first_one_is_admin(database_url: str, model: Model
             return register(http, f"{number}@example.com").status_code
 
     with (
-        running_api(database_url, model.url) as first,
-        running_api(database_url, model.url) as second,
+        running_api(database_url, model.url, registration="first") as first,
+        running_api(database_url, model.url, registration="first") as second,
         ThreadPoolExecutor(4) as pool,
     ):
         answers = list(pool.map(one, (first, second, first, second), range(4)))

@@ -28,7 +28,9 @@ def postgres(tmp_path: Path) -> Generator[Server]:
 def test_they_are_told_to_come_again(postgres: Server, model: ModelServer, tmp_path: Path) -> None:
     port = free_port()
     with ExitStack() as stack:
-        url = stack.enter_context(running_api(postgres.url, model.url, data_dir=tmp_path / "data"))
+        url = stack.enter_context(
+            running_api(postgres.url, model.url, data_dir=tmp_path / "data", registration="first")
+        )
         stack.enter_context(tool_server_process(postgres.url, port))
         alice = stack.enter_context(someone(url))
         scopes = ["read", "write", "tools:read", "tools:write"]

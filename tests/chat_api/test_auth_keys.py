@@ -125,7 +125,10 @@ def test_an_admin_is_made_on_the_command_line(database_url: str, model: ModelSer
         return run("turnlog", "create-admin", "--email", email, stdin=password, database_url=database_url)
 
     assert create("Root@Example.com", f"{PASSWORD}\n").returncode == 0
-    with running_api(database_url, model.url) as url, httpx2.Client(base_url=url, trust_env=False) as http:
+    with (
+        running_api(database_url, model.url, registration="first") as url,
+        httpx2.Client(base_url=url, trust_env=False) as http,
+    ):
         root = Someone(http, "root@example.com", PASSWORD)
         assert root.log_in().json()["user"]["role"] == "admin"
         # The first user is there: nobody else registers.
