@@ -4,21 +4,25 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import httpx2
 import pytest
 import yaml
 
-__all__ = ["adapted", "folders_of", "free_ports", "running", "script", "wait_for"]
+from tests.forks import Forked
+from tests.programs import BIN
+
+__all__ = ["Process", "adapted", "folders_of", "free_ports", "running", "wait_for"]
 
 ROOT: Final = Path(__file__).parents[2]
+NOTHING: Final = Path(os.devnull)
 PATIENCE: Final = 60.0
+Process: TypeAlias = "subprocess.Popen[bytes] | Forked"
 
 
 def folders_of(service: str, folder: Path) -> dict[str, str]:
@@ -34,17 +38,16 @@ def folders_of(service: str, folder: Path) -> dict[str, str]:
     return found
 
 
-def script(command: list[str]) -> list[str]:
-    """The command of the environment that runs this test."""
-    return [str(Path(sys.executable).with_name(command[0])), *command[1:]]
-
-
 @contextmanager
-def running(command: list[str], log: Path, settings: dict[str, str]) -> Generator["subprocess.Popen[bytes]"]:
+def running(command: list[str], log: Path, settings: dict[str, str]) -> Generator[Process]:
+    """Run one of our programs, in a process that need not import it, or another."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environment |= settings
     with log.open("wb") as words:
-        process = subprocess.Popen(
-            command, stdout=words, stderr=words, cwd=log.parent, env=environment | settings
+        process = (
+            Forked(command, environment | {"PYTHONPATH": str(ROOT)}, log.parent, NOTHING, log)
+            if Path(command[0]).parent == BIN
+            else subprocess.Popen(command, stdout=words, stderr=words, cwd=log.parent, env=environment)
         )
         try:
             yield process
@@ -81,7 +84,7 @@ def free_ports(count: int) -> list[int]:
         return [listener.getsockname()[1] for listener in listeners]
 
 
-def wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
+def wait_for(process: Process, url: str) -> None:
     """Wait until `url` answers 200; between two tries, wait for the process to end, which it should not."""
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import subprocess
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from sqlalchemy import make_url
 
-from tests.chat_api.containers import adapted, folders_of, free_ports, running, script, wait_for
+from tests.chat_api.containers import Process, adapted, folders_of, free_ports, running, wait_for
 from tests.chat_api.sockets import talking, text_of
 from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames
 from tests.model_server import Hold, ModelServer, call, say, serve_model, stream
+from tests.programs import BIN
 from tests.servers import SECRET, Person, mcp_token, token_for
 
 NGINX: Final = shutil.which("nginx")
@@ -34,7 +34,7 @@ class Topology:
 
     front: str
     tools: str
-    replicas: list["subprocess.Popen[bytes]"]
+    replicas: list[Process]
     database_url: str
     model: ModelServer
     files: Path
@@ -59,14 +59,12 @@ def topology(empty_database: str, tmp_path: Path) -> Generator[Topology]:
         settings = settings_for(empty_database, model.url, tools)
         own = {port: folders_of("mcp" if port == tools else "api", tmp_path) for port in (tools, *apis)}
         started = {
-            tools: ["turnlog-mcp", "--http", "--port", str(tools)],
-            **{port: ["turnlog", "serve"] for port in apis},
+            tools: [str(BIN / "turnlog-mcp"), "--http", "--port", str(tools)],
+            **{port: [str(BIN / "turnlog"), "serve"] for port in apis},
         }
         processes = {
             port: stack.enter_context(
-                running(
-                    script(command), tmp_path / f"{port}.log", settings | own[port] | {"API_PORT": str(port)}
-                )
+                running(command, tmp_path / f"{port}.log", settings | own[port] | {"API_PORT": str(port)})
             )
             for port, command in started.items()
         }
@@ -247,6 +245,6 @@ def check_no_token_is_logged(topology: Topology, log: Path) -> None:
     assert token not in said
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: Process) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE)
