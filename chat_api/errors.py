@@ -15,7 +15,7 @@ from starlette.types import Scope
 from kit.errors import Problem
 from kit.postgres.errors import AWAY
 
-__all__ = ["ErrorEnvelope", "answer_errors", "answer_to", "envelope"]
+__all__ = ["ErrorEnvelope", "answer_errors", "answer_to", "answer_to_bug", "envelope"]
 
 
 class ErrorBody(BaseModel):
@@ -56,7 +56,7 @@ def envelope(
     if details is not None:
         error["details"] = details
     body = {"success": False, "data": None, "message": message, "error": error}
-    # Here too, for what answers a bug stands outside of the middleware that sets it.
+    # Here too, for what answers a bug of the middleware stands outside of it.
     return JSONResponse(body, status, headers={**(headers or {}), "X-Request-ID": request_id})
 
 
@@ -67,7 +67,7 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     for unavailable in AWAY:
         app.add_exception_handler(unavailable, _database)
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(Exception, answer_to_bug)
 
 
 def answer_to(scope: Scope, problem: Problem) -> JSONResponse:
@@ -81,6 +81,13 @@ def answer_to(scope: Scope, problem: Problem) -> JSONResponse:
         problem.details,
         headers | problem.headers,
     )
+
+
+async def answer_to_bug(request: Request, _: Exception) -> JSONResponse:
+    """The answer to a request that met a fault of ours, of which only the log tells more."""
+    message = "Something went wrong here; the log has the request id."
+    # The server closes the connection once the exception gets there, so that the client must be told.
+    return envelope(request, 500, "internal_error", message, headers={"Connection": "close"})
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
@@ -122,9 +129,3 @@ async def _database(request: Request, _: Exception) -> JSONResponse:
         "The database cannot be reached right now; try again in a moment.",
         headers={"Retry-After": "1"},
     )
-
-
-async def _bug(request: Request, _: Exception) -> JSONResponse:
-    message = "Something went wrong here; the log has the request id."
-    # The server closes the connection once the exception gets there, so that the client must be told.
-    return envelope(request, 500, "internal_error", message, headers={"Connection": "close"})

@@ -5,17 +5,19 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from chat_api.conversations.transfer_routes import IMPORT_PATH
-from chat_api.errors import answer_to
+from chat_api.errors import answer_to, answer_to_bug
 from chat_api.settings import Settings
 from kit.access import Leashed
 from kit.ids import new_id
@@ -48,31 +50,44 @@ class Answers:
         self.log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _SANE_ID.fullmatch(given) else str(new_id())
-        scope["request_id"] = request_id
-        began, status = time.monotonic(), 0
+        request_id = scope["request_id"] = _id_of(scope)
+        # What the request before it on the connection was about may still be there. Its own stays there: the
+        # server tells of a bug at the end.
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
+        began, status, whole = time.monotonic(), 0, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 # What a dependency has to say of the request; a route may answer with a response of its own.
                 headers.update({"X-Request-ID": request_id, **_SAFE, **scope.get("answer_headers", {})})
             await send(message)
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, answer)
-            finally:
-                if self.log and scope["path"] not in _UNTOLD:
-                    # Without the query, which may have a token.
-                    took = round((time.monotonic() - began) * 1000, 1)
-                    _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=took)
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            if self.log and scope["path"] not in _UNTOLD:
+                took = round((time.monotonic() - began) * 1000, 1)
+                cut = {} if whole else {"cut": True}
+                # Without the query, which may have a token.
+                path = quote(scope["path"], safe="/:@")
+                _log.info("request", method=scope["method"], path=path, status=status, ms=took, **cut)
+
+
+def _id_of(scope: Scope) -> str:
+    """The caller's where it is sane; a WebSocket has always a new one."""
+    given = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
+    return given if _SANE_ID.fullmatch(given) else str(new_id())
 
 
 class BodyLimit:
@@ -122,12 +137,9 @@ async def _before(deadline: float, receive: Receive) -> Message:
 
 def middleware_for(settings: Settings) -> list[Middleware]:
     """What every request goes through, from the outside in."""
-    stack = [
-        Middleware(Answers, log=settings.access_log),
-        Middleware(Leashed, answer=answer_to),
-        Middleware(BodyLimit, limit=_LARGEST_BODY, larger={IMPORT_PATH: settings.import_max_bytes}),
-    ]
+    stack = [Middleware(Answers, log=settings.access_log)]
     if settings.origins:
+        # Outside of all that may answer, so that a page can read that answer.
         cors = Middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
@@ -145,4 +157,9 @@ def middleware_for(settings: Settings) -> list[Middleware]:
             ],
         )
         stack.append(cors)
-    return stack
+    return [
+        *stack,
+        Middleware(ServerErrorMiddleware, handler=answer_to_bug),
+        Middleware(Leashed, answer=answer_to),
+        Middleware(BodyLimit, limit=_LARGEST_BODY, larger={IMPORT_PATH: settings.import_max_bytes}),
+    ]

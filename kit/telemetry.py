@@ -5,7 +5,7 @@ import sys
 from typing import Final, Literal, TypeAlias
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 __all__ = ["LogFormat", "set_up_logging"]
 
@@ -18,6 +18,10 @@ _COMMON: Final[list[Processor]] = [
     structlog.processors.StackInfoRenderer(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_LONGEST: Final = 2_000
+_LONGEST_TRACE: Final = 20_000
+"""Characters."""
+_TRACES: Final = frozenset({"exception", "stack"})
 
 
 def set_up_logging(level: str, log_format: LogFormat = "auto") -> None:
@@ -27,36 +31,65 @@ def set_up_logging(level: str, log_format: LogFormat = "auto") -> None:
     """
     number = logging.getLevelNamesMapping()[level]
     pretty = log_format == "pretty" or (log_format == "auto" and sys.stderr.isatty())
-    renderer = _pretty() if pretty else structlog.processors.JSONRenderer()
+    rendering = _for_people() if pretty else _for_programs()
     handler = logging.StreamHandler(sys.stderr)
     # Not at a logger: there it would miss what comes from the loggers below it.
     handler.addFilter(_without_query)
-    handler.setFormatter(_formatter(renderer, pretty=pretty))
+    handler.setFormatter(_formatter(rendering))
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler])
     # Its DEBUG is that of WebSockets: all headers and messages, with the tokens in them.
     logging.getLogger("uvicorn").setLevel(max(number, logging.INFO))
     structlog.configure(
-        processors=[*_COMMON, renderer],
+        processors=[*_COMMON, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
 
 
-def _pretty() -> Processor:
-    # The default prints the locals of each frame, keys and all, and takes seconds for it.
-    return structlog.dev.ConsoleRenderer(
+def _for_people() -> list[Processor]:
+    # The default formatter prints the locals of each frame, keys and all, and takes seconds for it.
+    renderer = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
+    return [structlog.processors.format_exc_info, _bounded, _visible, renderer]
 
 
-def _formatter(renderer: Processor, *, pretty: bool) -> logging.Formatter:
+def _for_programs() -> list[Processor]:
+    return [structlog.processors.format_exc_info, _bounded, structlog.processors.JSONRenderer()]
+
+
+def _formatter(rendering: list[Processor]) -> logging.Formatter:
     """What makes lines like ours of those of the libraries."""
-    told: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
-    if not pretty:
-        told.insert(1, structlog.processors.format_exc_info)
     own: list[Processor] = [*_COMMON, structlog.stdlib.add_logger_name]
+    told: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
     return structlog.stdlib.ProcessorFormatter(processors=told, foreign_pre_chain=own)
+
+
+def _bounded(_: object, __: str, line: EventDict) -> EventDict:
+    """Leave out the middle of what is very long: it may come from a stranger."""
+    for name, value in line.items():
+        most = _LONGEST_TRACE if name in _TRACES else _LONGEST
+        if isinstance(value, str) and len(value) > most:
+            line[name] = f"{value[: most // 2]} … {value[-most // 2 :]}"
+    return line
+
+
+def _visible(_: object, __: str, line: EventDict) -> EventDict:
+    """Spell what a terminal would obey, or would not show, and let nothing look like a line of its own."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            if name in _TRACES:
+                line[name] = "\n".join(f"  {_spelled(each)}" for each in value.rstrip().split("\n"))
+            else:
+                line[name] = _spelled(value.rstrip("\n"))
+    return line
+
+
+def _spelled(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _without_query(record: logging.LogRecord) -> bool:

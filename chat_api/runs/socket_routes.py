@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
-from structlog.contextvars import bound_contextvars
 
 from chat_api.auth.limits import for_strangers
 from chat_api.runs.socket import (
@@ -23,7 +22,6 @@ from chat_api.runs.socket_messages import Auth, parse, understand
 from chat_api.runs.worker import Worker
 from kit.access import Door
 from kit.errors import Problem
-from kit.ids import new_id
 from kit.limits import TooManyRequests
 from kit.postgres.errors import AWAY
 from kit.tokens import Identity
@@ -49,17 +47,12 @@ async def talk(socket: WebSocket) -> None:
 
 async def converse(socket: WebSocket, limits: Limits) -> None:
     """All that happens on one connection. Its log lines have the id that its handshake is answered with."""
-    request_id = str(new_id())
-    with bound_contextvars(request_id=request_id):
-        await _converse(socket, limits, request_id)
-
-
-async def _converse(socket: WebSocket, limits: Limits, request_id: str) -> None:
     if not _may_come_from(socket):
         # Before it is accepted: the answer is 403.
         await socket.close()
         return
     offered: list[str] = socket.scope.get("subprotocols", [])
+    request_id: str = socket.scope["request_id"]
     await socket.accept(
         _PROTOCOL if _PROTOCOL in offered else None, headers=[(b"x-request-id", request_id.encode())]
     )

@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import running_api
-from tests.model_server import ModelServer
+from tests.chat_api.replica import Gate, execute, in_thread, running_api
+from tests.model_server import ModelServer, say
 from tests.servers import Person
 
 LIVE = "/api/v1/health/live"
@@ -67,6 +67,25 @@ def test_only_the_origins_that_are_named_may_call(
             )
             assert preflight.status_code == 400
             assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+def test_a_page_can_read_why_its_request_was_ended(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    gate = Gate()
+    model.answers(gate.before(say("Never.")))
+    with running_api(database_url, model.url, allowed_origins=OURS) as url:
+        alice = person(url)
+        alice.http.headers["Origin"] = OURS
+        me = alice.http.get("/api/v1/auth/me").json()["id"]
+        with in_thread(lambda: alice.post("Hello")) as waiting:
+            gate.wait()
+            execute(database_url, "UPDATE users SET disabled_at = now() WHERE id = CAST(%s AS uuid)", me)
+            execute(database_url, "NOTIFY turnlog_access")
+            ended = waiting.result()
+            gate.open()
+    assert (ended.status_code, ended.json()["error"]["code"]) == (401, "account_disabled")
+    assert ended.headers["Access-Control-Allow-Origin"] == OURS
 
 
 def test_no_origin_may_call_unless_one_is_named(alice: Person) -> None:

@@ -13,7 +13,7 @@ from tests.servers import SECRET, Person
 
 
 def served(database_url: str, folder: Path, model: ModelServer, **settings: Any) -> list[str]:
-    """The lines that are logged while Ann takes a turn, and somebody asks for nothing."""
+    """The lines that are logged while Ann takes a turn, and somebody asks for what is not there."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     given: dict[str, Any] = {
@@ -31,6 +31,7 @@ def served(database_url: str, folder: Path, model: ModelServer, **settings: Any)
             ann.http.headers["X-Request-ID"] = "of-ann"
             ann.say("My secret")
         httpx2.get(f"{url}/nowhere", trust_env=False)
+        httpx2.get(f"{url}/%1b%5b2J%0a{'x' * 5000}", trust_env=False)
         return server.stop()[1].splitlines()
 
 
@@ -40,13 +41,15 @@ def test_each_request_is_a_line_that_a_program_can_read(
     model.answers(say("Your secret"))
     lines = [json.loads(line) for line in served(database_url, tmp_path, model)]
     requests = [line for line in lines if line["event"] == "request"]
-    turn, nowhere = requests
+    turn, nowhere, odd = requests
     assert (turn["method"], turn["path"], turn["status"]) == ("POST", "/api/ann/chat", 200)
     assert turn["request_id"] == "of-ann"
     assert turn["run_id"]
     assert turn["ms"] > 0
     assert turn["level"] == "info"
     assert (nowhere["path"], nowhere["status"]) == ("/nowhere", 404)
+    assert odd["path"].startswith("/%1B%5B2J%0Axx")
+    assert len(odd["path"]) < 2_100
     assert "secret" not in json.dumps(lines)
 
 
