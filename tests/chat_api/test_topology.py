@@ -1,5 +1,6 @@
 """The services of docker-compose.yml as processes on loopback: replicas, a tool server, nginx in front."""
 
+import re
 import shutil
 import signal
 from collections.abc import Generator
@@ -15,11 +16,15 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from sqlalchemy import make_url
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from tests.chat_api.containers import Process, adapted, folders_of, free_ports, running, wait_for
 from tests.chat_api.sockets import talking, text_of
 from tests.chat_api.streams import NDJSON, SSE, Heard, chat_stream, frames
-from tests.model_server import Hold, ModelServer, call, say, serve_model, stream
+from tests.model_server import Hold, ModelServer, call, say, serve, serve_model, stream
 from tests.programs import BIN
 from tests.servers import SECRET, Person, mcp_token, token_for
 
@@ -114,6 +119,38 @@ def test_the_containers_share_the_files_of_tools_and_no_key(tmp_path: Path) -> N
     api, tools = folders_of("api", tmp_path), folders_of("mcp", tmp_path)
     assert api["FILES_ROOT"] == tools["FILES_ROOT"]
     assert "volumes" not in api["DATA_DIR"]
+
+
+@pytest.mark.parametrize(("behind_tls", "told"), [(True, "203.0.113.7"), (False, "127.0.0.1")])
+def test_the_api_is_told_whose_address_it_is(tmp_path: Path, told: str, *, behind_tls: bool) -> None:
+    """With the lines that are for what ends TLS in front, and as it is without."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed")
+
+    async def tell(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(request.headers["X-Forwarded-For"])
+
+    with serve(Starlette(routes=[Route("/", tell)])) as behind:
+        api = int(behind.rpartition(":")[2])
+        front, tools = free_ports(2)
+        configuration = adapted(tmp_path, front, tools, [api])
+        if behind_tls:
+            take_in(tmp_path / "nginx.conf", "set_real_ip_from", "real_ip_header", "real_ip_recursive")
+        with running([NGINX, *configuration], tmp_path / "nginx.log", {}) as nginx:
+            address = f"http://127.0.0.1:{front}"
+            wait_for(nginx, address)
+            # The first is what the client has made up.
+            passed_on = {"X-Forwarded-For": "192.0.2.66, 203.0.113.7"}
+            assert httpx2.get(address, headers=passed_on, trust_env=False).text == told
+
+
+def take_in(path: Path, *names: str) -> None:
+    """Make a setting of each of these comments, for a proxy on loopback."""
+    text = path.read_text()
+    for name in names:
+        text, count = re.subn(rf"# ({name} .*;)", r"\1", text)
+        assert count == 1
+    path.write_text(text.replace("set_real_ip_from 192.0.2.1;", "set_real_ip_from 127.0.0.1;"))
 
 
 async def test_a_conversation_goes_through_nginx_to_any_replica(topology: Topology, tmp_path: Path) -> None:
