@@ -1,13 +1,8 @@
 """A button that copies a text. Streamlit has one for code alone."""
 
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from streamlit.components.v2 import component
-from streamlit.components.v2.component_manager import BidiComponentManager
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+from web_ui.scripts import scripted
 
 __all__ = ["copy_button"]
 
@@ -30,12 +25,4 @@ button span { font-family: "Material Symbols Rounded"; font-size: 1.125rem; line
 
 def copy_button(text: str, *, key: str) -> None:
     """One click puts `text` on the clipboard of who looks at the page."""
-    _component(get_bidi_component_manager())(data={"text": text}, key=key, width="content")
-
-
-@lru_cache(maxsize=1)
-def _component(manager: BidiComponentManager) -> Any:
-    # A script of its own address: the page's policy lets none in that comes with the page.
-    manifest = ComponentManifest("turnlog", "1", [ComponentConfig("copy", "browser")])
-    manager.register_from_manifest(manifest, Path(__file__).parent)
-    return component("turnlog.copy", html=_HTML, css=_CSS, js="copy.js")
+    scripted("copy", _HTML, _CSS)(data={"text": text}, key=key, width="content")

@@ -18,6 +18,7 @@ from web_ui.logins import Login
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
 from web_ui.providers import show_providers
+from web_ui.scripts import scripted
 from web_ui.servers.page import show_servers
 from web_ui.todos import show_todos
 from web_ui.tools.page import show_tools
@@ -68,6 +69,7 @@ def go_through(chat: Show, api: Api, login: Login) -> None:
         st.caption(inline(login.name))
         # A constant of ours; Streamlit's own links open another tab.
         st.html('<a href="/signout" style="color: inherit; font-size: 0.875rem">Sign out</a>')
+        scripted("fold")(key="fold", height=1)
     show_answers()
 
 
