@@ -63,7 +63,13 @@ def context() -> Generator[BrowserContext]:
 
 
 @pytest.fixture
-def visitor(context: BrowserContext, web: str) -> Generator[Visitor]:
+def width() -> int:
+    """Of the window, in pixels."""
+    return 1280
+
+
+@pytest.fixture
+def visitor(context: BrowserContext, web: str, width: int) -> Generator[Visitor]:
     """Somebody at the page with a browser of their own; nothing may go wrong on its console."""
     complaints: list[str] = []
 
@@ -72,10 +78,13 @@ def visitor(context: BrowserContext, web: str) -> Generator[Visitor]:
             complaints.append(message.text)
 
     page: Page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 800})
     page.set_default_timeout(PATIENCE_MS)
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield (visitor := Visitor(page, web))
+    kept = {"origin": web, "storageTypes": "local_storage"}
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
     page.close()
     context.clear_cookies()
     assert [said for said in complaints if not any(each in said for each in visitor.allowed)] == []

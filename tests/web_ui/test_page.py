@@ -1,19 +1,21 @@
 """The page in a browser, over real processes."""
 
 import re
+from uuid import uuid4
 
 from playwright.sync_api import expect
 
 from tests.model_server import Hold, ModelServer, call, stream
-from tests.web_ui.visiting import PASSWORD, Visitor
+from tests.web_ui.visiting import AT_ANY_WIDTH, PASSWORD, Visitor
 
 
+@AT_ANY_WIDTH
 def test_registering_signs_in_and_lasts_over_a_reload_until_signed_out(visitor: Visitor) -> None:
-    page = visitor.page
+    page, email = visitor.page, f"amy-{uuid4().hex}@example.com"
     page.goto(visitor.web)
     page.get_by_role("link", name="Register").click()
     page.get_by_label("Name").fill("Ann <b>")
-    page.get_by_label("E-mail").fill("amy@example.com")
+    page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
     expect(visitor.field).to_be_visible()
@@ -22,17 +24,19 @@ def test_registering_signs_in_and_lasts_over_a_reload_until_signed_out(visitor: 
     cookie = next(one for one in page.context.cookies() if one.get("name") == "turnlog_session")
     assert (cookie.get("httpOnly"), cookie.get("sameSite")) == (True, "Strict")
     assert page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})").find("ey") == -1
-    page.get_by_role("link", name="Sign out").click()
+    with visitor.beside() as sidebar:
+        sidebar.get_by_role("link", name="Sign out").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto(visitor.web)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    page.get_by_label("E-mail").fill("amy@example.com")
+    page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(visitor.field).to_be_visible()
 
 
+@AT_ANY_WIDTH
 def test_an_answer_comes_piece_by_piece_with_its_tool_calls(visitor: Visitor, model: ModelServer) -> None:
     hold = Hold()
     model.answers(call("calculator", expression="6*7"), stream("It is ", "**42**", hold, ", of course."))
@@ -48,6 +52,7 @@ def test_an_answer_comes_piece_by_piece_with_its_tool_calls(visitor: Visitor, mo
     expect(visitor.answer.get_by_text("6*7")).to_be_visible()
 
 
+@AT_ANY_WIDTH
 def test_a_reload_in_mid_answer_goes_on_where_it_was(visitor: Visitor, model: ModelServer) -> None:
     hold = Hold()
     model.answers(stream("Half of ", hold, "it all."))

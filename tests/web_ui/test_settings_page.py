@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.model_server import ModelServer
 from tests.servers import Person
-from tests.web_ui.visiting import Visitor
+from tests.web_ui.visiting import AT_ANY_WIDTH, Visitor
 
 
 @pytest.fixture
@@ -20,13 +20,15 @@ def local(api: str) -> Generator[Person]:
             assert http.delete(f"/api/v1/providers/{each['id']}").is_success
 
 
+@AT_ANY_WIDTH
 def test_a_provider_is_tried_out_added_and_answers_in_the_chat(
     visitor: Visitor, model: ModelServer, local: Person
 ) -> None:
     page = visitor.page
     visitor.comes_in()
-    page.get_by_role("link", name="Settings").click()
-    page.get_by_role("link", name="Providers").click()
+    for name in ("Settings", "Providers"):
+        with visitor.beside():
+            visitor.follows("link", name)
     dead = page.locator(".st-key-provider-ollama")
     dead.get_by_role("button", name="Test connection").click()
     expect(dead.get_by_role("alert")).to_contain_text("Connection refused. Start Ollama with ollama serve")
@@ -37,25 +39,25 @@ def test_a_provider_is_tried_out_added_and_answers_in_the_chat(
     dialog.get_by_role("textbox", name="API key").fill("the key")
     dialog.get_by_role("button", name="Test connection").click()
     expect(dialog.get_by_text("with 1 model: scripted.")).to_be_visible()
-    page.set_viewport_size({"width": 390, "height": 800})
     visitor.finds_it_tidy()
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("work · answers")).to_be_visible()
     expect(dialog).to_have_count(0)
     visitor.finds_it_tidy()
-    page.set_viewport_size({"width": 1280, "height": 800})
-    visitor.finds_it_tidy()
     assert "the key" not in page.content()
-    page.get_by_role("link", name="Chat").click()
-    page.get_by_text("Model", exact=True).click()
-    page.get_by_text("● work").click()
-    expect(page.get_by_text("From now on work answers.")).to_be_visible()
+    with visitor.beside():
+        visitor.follows("link", "Chat")
+    with visitor.beside() as sidebar:
+        sidebar.get_by_text("Model", exact=True).click()
+        sidebar.get_by_text("● work").click()
+        expect(page.get_by_text("From now on work answers.")).to_be_visible()
     visitor.says("Hello")
     expect(visitor.answer).to_contain_text("Hello.")
     [run] = local.http.get("/api/v1/runs", params={"limit": 1}).json()["runs"]
     assert run["provider"] == "work"
 
 
+@AT_ANY_WIDTH
 def test_the_page_that_connects_other_programs_fits_any_width(visitor: Visitor) -> None:
     page = visitor.page
     visitor.comes_in()
@@ -64,8 +66,6 @@ def test_the_page_that_connects_other_programs_fits_any_width(visitor: Visitor) 
     expect(page.get_by_text("Nobody can see it again")).to_be_visible()
     page.get_by_role("tab", name="Claude Code").click()
     expect(page.get_by_text("claude mcp add").first).to_be_visible()
-    visitor.finds_it_tidy()
-    page.set_viewport_size({"width": 390, "height": 800})
     visitor.finds_it_tidy()
     page.locator("small").get_by_role("link", name="API keys").click()
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()

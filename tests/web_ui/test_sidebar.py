@@ -5,12 +5,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.model_server import ModelServer, call, stream
 from tests.servers import Person
-from tests.web_ui.visiting import Visitor
+from tests.web_ui.visiting import AT_ANY_WIDTH, Visitor
 
 SHOTS: Final = os.environ.get("SCREENSHOTS")
 ANSWER: Final = (
@@ -19,6 +18,7 @@ ANSWER: Final = (
 )
 
 
+@AT_ANY_WIDTH
 def test_conversations_are_found_named_exported_and_deleted(
     visitor: Visitor, model: ModelServer, api: str, tmp_path: Path
 ) -> None:
@@ -32,10 +32,11 @@ def test_conversations_are_found_named_exported_and_deleted(
         assert http.post("/api/v1/conversations/import", json=long).json()["imported"]
     page = visitor.page
     visitor.comes_in()
-    page.get_by_label("Search conversations").fill("zebra")
-    page.get_by_label("Search conversations").press("Enter")
-    expect(page.get_by_role("button", name="The first of them")).to_have_count(0)
-    page.get_by_role("button", name="Something about zebras").click()
+    with visitor.beside():
+        page.get_by_label("Search conversations").fill("zebra")
+        page.get_by_label("Search conversations").press("Enter")
+        expect(page.get_by_role("button", name="The first of them")).to_have_count(0)
+        visitor.follows("button", "Something about zebras")
     expect(visitor.answer).to_contain_text("assistant 299")
     page.get_by_role("button", name="This conversation").click()
     # By the keyboard: the page may still be on its way to the newest message, and take the menu along.
@@ -48,32 +49,38 @@ def test_conversations_are_found_named_exported_and_deleted(
     ]
     page.get_by_label("Name").fill("Zebras")
     page.get_by_label("Name").press("Enter")
-    page.get_by_label("Search conversations").fill("")
-    page.get_by_label("Search conversations").press("Enter")
-    expect(page.get_by_role("button", name="Zebras")).to_be_visible()
-    page.get_by_role("button", name="Delete").press("Enter")
+    with visitor.beside():
+        page.get_by_label("Search conversations").fill("")
+        page.get_by_label("Search conversations").press("Enter")
+        expect(page.get_by_role("button", name="Zebras")).to_be_visible()
+    delete = page.get_by_role("button", name="Delete", exact=True)
+    # On a phone the way to the sidebar has closed it.
+    visitor.unfolds("This conversation", delete)
+    delete.press("Enter")
     expect(page.get_by_role("button", name="Delete it")).to_be_visible()
     # Who closes the menu has not said yes.
     page.keyboard.press("Escape")
     expect(page.get_by_label("Name")).to_have_count(0)
-    page.get_by_role("button", name="This conversation").click()
-    page.get_by_role("button", name="Delete", exact=True).press("Enter")
+    visitor.unfolds("This conversation", delete)
+    delete.press("Enter")
     page.get_by_role("button", name="Delete it").press("Enter")
     expect(page.get_by_role("button", name="Zebras")).to_have_count(0)
     expect(page.get_by_role("heading", name="What can I do for you?")).to_be_visible()
 
 
+@AT_ANY_WIDTH
 def test_a_provider_shows_whether_it_answers_and_is_asked_by_the_next_turn(
     visitor: Visitor, model: ModelServer
 ) -> None:
     page = visitor.page
     visitor.comes_in()
-    page.get_by_text("Model", exact=True).click()
-    expect(page.get_by_text("Answers in")).to_be_visible()
-    page.get_by_text("● openai").click()
-    expect(page.get_by_text("From now on openai answers.")).to_be_visible()
-    page.get_by_text("Own temperature and length").click()
-    expect(page.get_by_role("slider", name="Temperature")).to_be_visible()
+    with visitor.beside() as sidebar:
+        sidebar.get_by_text("Model", exact=True).click()
+        expect(sidebar.get_by_text("Answers in")).to_be_visible()
+        sidebar.get_by_text("● openai").click()
+        expect(page.get_by_text("From now on openai answers.")).to_be_visible()
+        sidebar.get_by_text("Own temperature and length").click()
+        expect(sidebar.get_by_role("slider", name="Temperature")).to_be_visible()
     visitor.says("Hello")
     expect(visitor.answer).to_contain_text("Hello.")
     asked = model.requests[-1]
@@ -83,10 +90,9 @@ def test_a_provider_shows_whether_it_answers_and_is_asked_by_the_next_turn(
     )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@AT_ANY_WIDTH
 def test_keyboard_alone_can_chat_at_any_width(visitor: Visitor, model: ModelServer, width: int) -> None:
     page = visitor.page
-    page.set_viewport_size({"width": width, "height": 800})
     visitor.comes_in()
     model.answers(call("list_todos"), stream(ANSWER))
     for _ in range(40):
@@ -105,22 +111,24 @@ def test_keyboard_alone_can_chat_at_any_width(visitor: Visitor, model: ModelServ
         page.screenshot(path=Path(SHOTS) / f"web-{width}-dark.png")
 
 
+@AT_ANY_WIDTH
 def test_a_new_agent_is_chosen_at_once_and_can_be_changed(visitor: Visitor, model: ModelServer) -> None:
     page = visitor.page
     visitor.comes_in()
-    page.get_by_role("button", name="New agent").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Create").click()
-    expect(dialog.get_by_text("An agent needs a name")).to_be_visible()
-    dialog.get_by_label("Name").fill("Gardener")
-    dialog.get_by_label("System prompt").fill("Talk about gardens.")
-    dialog.get_by_role("button", name="Create").click()
-    expect(page.get_by_text("There is a new agent.")).to_be_visible()
-    expect(dialog).to_have_count(0)
-    page.get_by_role("button", name="Change").click()
-    dialog.get_by_label("System prompt").fill("Talk about gardens, in rhyme.")
-    dialog.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The agent is changed.")).to_be_visible()
+    with visitor.beside():
+        page.get_by_role("button", name="New agent").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Create").click()
+        expect(dialog.get_by_text("An agent needs a name")).to_be_visible()
+        dialog.get_by_label("Name").fill("Gardener")
+        dialog.get_by_label("System prompt").fill("Talk about gardens.")
+        dialog.get_by_role("button", name="Create").click()
+        expect(page.get_by_text("There is a new agent.")).to_be_visible()
+        expect(dialog).to_have_count(0)
+        page.get_by_role("button", name="Change").click()
+        dialog.get_by_label("System prompt").fill("Talk about gardens, in rhyme.")
+        dialog.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("The agent is changed.")).to_be_visible()
     visitor.says("Hello")
     expect(visitor.answer).to_contain_text("Hello.")
     assert "in rhyme" in str(model.requests[-1]["messages"][0])

@@ -4,9 +4,10 @@ from playwright.sync_api import expect
 
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
-from tests.web_ui.visiting import Visitor
+from tests.web_ui.visiting import AT_ANY_WIDTH, Visitor
 
 
+@AT_ANY_WIDTH
 def test_the_page_and_the_chat_see_what_the_other_does(
     visitor: Visitor, model: ModelServer, api: str
 ) -> None:
@@ -24,9 +25,7 @@ def test_the_page_and_the_chat_see_what_the_other_does(
         milk = page.get_by_role("checkbox", name="Buy milk")
         expect(milk).to_be_visible()
         expect(line).to_have_value("Half a")
-        for width in (390, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            visitor.finds_it_tidy()
+        visitor.finds_it_tidy()
         page.get_by_text("Buy milk").click()
         expect(page.get_by_text("“Buy milk” is done.")).to_be_visible()
         expect(milk).to_have_count(0)

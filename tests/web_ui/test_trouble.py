@@ -6,9 +6,10 @@ from playwright.sync_api import expect
 
 from tests.model_server import Hold, ModelServer, calls, say, stream
 from tests.servers import Person
-from tests.web_ui.visiting import Visitor
+from tests.web_ui.visiting import AT_ANY_WIDTH, Visitor
 
 
+@AT_ANY_WIDTH
 def test_a_call_waits_for_its_user_who_may_change_its_arguments(
     visitor: Visitor, model: ModelServer, api: str
 ) -> None:
@@ -18,8 +19,9 @@ def test_a_call_waits_for_its_user_who_may_change_its_arguments(
     wanted = [("add_todo", {"title": "Milk"}), ("add_todo", {"title": "Tea"})]
     model.answers(calls(*wanted), say("It is on the list."))
     visitor.comes_in()
-    visitor.page.get_by_label("Agent", exact=False).first.click()
-    visitor.page.get_by_role("option", name="Careful").click()
+    with visitor.beside() as sidebar:
+        sidebar.get_by_label("Agent", exact=False).first.click()
+        visitor.page.get_by_role("option", name="Careful").first.click()
     visitor.says("Remind me of milk")
     expect(visitor.page.get_by_text("The assistant wants to call add_todo")).to_have_count(2)
     visitor.page.get_by_label("Arguments, as JSON").first.fill('{"title": "Oat milk"}')
@@ -31,6 +33,7 @@ def test_a_call_waits_for_its_user_who_may_change_its_arguments(
     assert ("Oat milk" in milk, "Tea" in tea) == (True, False)
 
 
+@AT_ANY_WIDTH
 def test_stop_ends_the_turn_and_keeps_what_was_said(visitor: Visitor, model: ModelServer) -> None:
     hold = Hold()
     model.answers(stream("Half of ", hold))
@@ -43,6 +46,7 @@ def test_stop_ends_the_turn_and_keeps_what_was_said(visitor: Visitor, model: Mod
     expect(visitor.field).to_be_enabled()
 
 
+@AT_ANY_WIDTH
 def test_a_failed_turn_is_told_of_and_answered_anew_without_being_said_again(
     visitor: Visitor, model: ModelServer
 ) -> None:

@@ -1,8 +1,16 @@
 """What people do at the page."""
 
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Final, Literal
+
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["Visitor"]
+__all__ = ["AT_ANY_WIDTH", "PASSWORD", "Visitor"]
+
+AT_ANY_WIDTH: Final = pytest.mark.parametrize("width", [1280, 390])
+"""Of a test of a `visitor`: on a desktop and on a phone."""
 
 PASSWORD = "correct horse battery staple"
 CONTROLS = "button:visible, input:visible, textarea:visible"
@@ -34,10 +42,41 @@ class Visitor:
         self.page.get_by_role("button", name="Continue as the local user").click()
         expect(self.field).to_be_visible()
 
+    @contextmanager
+    def beside(self) -> Generator[Locator]:
+        """The sidebar, opened where it is folded, as on a phone, and folded again unless it was by itself."""
+        sidebar = self.page.get_by_test_id("stSidebar")
+        unfold = self.page.get_by_role("button", name="Expand sidebar")
+        was_folded = unfold.is_visible()
+        if was_folded:
+            unfold.click()
+            expect(sidebar).to_have_attribute("data-collapsed", "false")
+        yield sidebar
+        fold = sidebar.get_by_role("button", name="Collapse sidebar")
+        if was_folded and fold.is_visible():
+            fold.click()
+
+    def follows(self, role: Literal["link", "button"], name: str) -> None:
+        """Go where it leads; on a phone the sidebar, which is open, gives way by itself."""
+        sidebar = self.page.get_by_test_id("stSidebar")
+        is_over = self.page.evaluate("innerWidth < 768")
+        sidebar.get_by_role(role, name=name).click()
+        expect(sidebar).to_have_attribute("data-collapsed", str(is_over).lower())
+
     def goes_to(self, path: str, heading: str) -> None:
         """To a page beside the chat, by its address; its heading is there."""
         self.page.goto(f"{self.web}/{path}")
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+
+    def unfolds(self, name: str, what: Locator) -> None:
+        """Press the button unless `what` is shown; once more where what was closed just now closes again."""
+        button = self.page.get_by_role("button", name=name)
+        for _ in range(3):
+            if not what.is_visible():
+                button.click()
+            with suppress(AssertionError):
+                return expect(what).to_be_visible(timeout=5_000)
+        return expect(what).to_be_visible()
 
     def finds_it_tidy(self) -> None:
         """What can be used has a name, and the page is not wider than the window."""
