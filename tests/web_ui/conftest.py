@@ -83,8 +83,8 @@ def visitor(context: BrowserContext, web: str, width: int) -> Generator[Visitor]
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield (visitor := Visitor(page, web))
-    kept = {"origin": web, "storageTypes": "local_storage"}
-    context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
+    session: Any = context.new_cdp_session(page)
+    session.send("Storage.clearDataForOrigin", {"origin": web, "storageTypes": "local_storage"})
     page.close()
     context.clear_cookies()
     assert [said for said in complaints if not any(each in said for each in visitor.allowed)] == []
