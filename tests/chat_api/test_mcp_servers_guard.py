@@ -220,6 +220,7 @@ def test_names_that_are_looked_up_for_ever_hold_up_no_other_server(
     with serving() as foreign:
         register(admin, foreign.url.replace("127.0.0.1", "localhost"))
         villain.say("Hello")
+        monkeypatch.setattr(others, "FIRST_WAIT", 30)
         model.answers(call("library__lend", title="Emma"), say("Done."))
         assert admin.say("Lend it")["tool_calls"][0]["error"] is None
         hanging.over.set()

@@ -31,11 +31,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(others, "FIRST_WAIT", PATIENCE)
 
 
-@pytest.fixture
-def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(others, "FIRST_WAIT", FIRST_WAIT)
-
-
 @pytest.fixture(scope="module")
 def honest() -> Generator[Foreign]:
     with serving() as foreign:
@@ -60,10 +55,10 @@ def assert_unharmed(admin: Person, model: ModelServer, honest: Foreign) -> list[
     return tool_names(model.requests[0])
 
 
-def listen(admin: Person, honest: Foreign, url: str, patience: float = PATIENCE) -> str:
+def listen(admin: Person, honest: Foreign, url: str) -> str:
     """Register an honest server, and the one at `url`, whose id it returns."""
     register(admin, honest.url)
-    return register(admin, url, "liar", timeout_seconds=patience)
+    return register(admin, url, "liar", timeout_seconds=PATIENCE)
 
 
 GOOD = result(tools=[tool()])
@@ -114,13 +109,16 @@ SILENT: dict[str, dict[str, Answer]] = {
 }
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", SILENT)
 def test_a_server_that_does_not_answer_costs_its_own_tools_only(
-    admin: Person, model: ModelServer, honest: Foreign, name: str
+    admin: Person, model: ModelServer, honest: Foreign, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    register(admin, honest.url)
+    admin.say("Hello")
+    # Only the liar is new from now on, and is not waited for long.
+    monkeypatch.setattr(others, "FIRST_WAIT", FIRST_WAIT)
     with lying(**SILENT[name]) as liar:
-        listen(admin, honest, liar.url, patience=2)
+        register(admin, liar.url, "liar", timeout_seconds=2)
         offered = assert_unharmed(admin, model, honest)
         assert liar.asked
         assert not any(each.startswith("liar__") for each in offered)
