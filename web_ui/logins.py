@@ -23,6 +23,7 @@ _EARLY_SECONDS: Final = 60
 _LOCAL_MINUTES: Final = 60
 _YEAR: Final = 365 * 24 * 3600
 _PATIENCE: Final = 60
+_TIDY_EVERY: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ class Logins:
         self._local: Final = local
         self._open: Final = dict[str, Login]()
         self._finding: Final = threading.Lock()
-        self._keeping.tidy()
+        self._next_tidy = 0.0
+        self._tidy()
 
     @property
     def has_local(self) -> bool:
@@ -178,9 +180,21 @@ class Logins:
     def _added(self, opened: Opened) -> tuple[str, Login]:
         session_id = secrets.token_urlsafe(32)
         login = self._login(session_id, opened, time.time() + opened[1].refresh_seconds)
+        self._tidy()
         self._open[session_id] = login
         self._save(session_id, login)
         return session_id, login
+
+    def _tidy(self) -> None:
+        """Once an hour, forget the logins that are over: most browsers never ask for theirs again."""
+        with self._finding:
+            if time.time() < self._next_tidy:
+                return
+            self._next_tidy = time.time() + _TIDY_EVERY
+        for session_id, login in list(self._open.items()):
+            if login.is_over:
+                self._drop(session_id)
+        self._keeping.tidy()
 
     def _login(self, session_id: str, opened: Opened, until: float) -> Login:
         def renew(old: Tokens) -> Opened:

@@ -2,10 +2,13 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -147,6 +150,23 @@ def test_a_login_ends_when_its_time_is_over_however_often_it_is_renewed(
             login.bearer()
         assert logins.find(session_id) is None
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_login_that_is_over_is_forgotten_though_nobody_asks_for_it(
+    api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_http(api) as http:
+        logins = Logins(http, tmp_path, None)
+        _, first = logins.sign_in(EMAIL, PASSWORD, "")
+        until, seen = first.until, weakref.ref(first)
+        del first
+        for later, kept in ((until - 1, 2), (until + 1, 2), (until + 3601, 1)):
+            clock = SimpleNamespace(time=partial(float, later))
+            monkeypatch.setattr("web_ui.logins.time", clock)
+            session_id, _ = logins.sign_in(EMAIL, PASSWORD, "")
+            assert len(list(tmp_path.iterdir())) == kept, later
+            logins.sign_out(session_id)
+        assert seen() is None
 
 
 def test_the_local_user_signs_out_everywhere(api: str, tmp_path: Path) -> None:
