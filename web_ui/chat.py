@@ -23,10 +23,6 @@ __all__ = ["Chat"]
 _LONGEST_MESSAGE: Final = 100_000
 _SHOWN: Final = 60
 _SAID: Final = "said"
-# Streamlit lets wide tables run out of the window.
-_STYLE: Final = """<style>
-[data-testid="stChatMessageContent"] table { display: block; max-width: 100%; overflow-x: auto; }
-</style>"""
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -116,7 +112,6 @@ class Chat:
 
         What has no place on the page any more is emptied, as Streamlit would leave it there until the end.
         """
-        st.html(_STYLE)
         history, turn = self.messages, self._turn
         if self._refusal is not None:
             _say_why(self._refusal)

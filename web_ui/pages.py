@@ -15,6 +15,7 @@ from web_ui.aside import forget_answers, show_answers
 from web_ui.connecting import show_connect
 from web_ui.keys import show_keys
 from web_ui.logins import Login
+from web_ui.look import keep_in_place
 from web_ui.markdown import inline
 from web_ui.place import conversation_before
 from web_ui.providers import show_providers
@@ -63,6 +64,7 @@ def go_through(chat: Show, api: Api, login: Login) -> None:
     here = next(place for place, page in pages.items() if page is named)
     _show_links(pages, here)
     forget_answers()
+    keep_in_place()
     named.run()
     with st.sidebar:
         st.divider()
