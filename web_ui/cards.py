@@ -1,6 +1,7 @@
 """Tool calls as cards that open and close, and the questions about them."""
 
 import json
+import re
 from typing import Any, Final
 
 import streamlit as st
@@ -13,6 +14,8 @@ __all__ = ["show_call", "show_question"]
 
 _LONGEST: Final = 20_000
 _SECOND_MS: Final = 1000
+# What is not seen, and what turns the order of the letters round it.
+_UNSEEN: Final = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 _QUESTIONS: Final = {
     "approval": "The assistant wants to call",
     "interrupted": "This call was interrupted and may have happened. Make it again?",
@@ -59,7 +62,9 @@ def _json(value: Any) -> str:
 
 
 def _whole(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """As JSON, which is the same however its characters are written."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _cut(text: str) -> str:
