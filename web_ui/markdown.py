@@ -11,7 +11,8 @@ from typing import Final
 
 __all__ = ["inline", "safe"]
 
-_LONGEST: Final = 200_000
+# A browser needs seconds for more.
+_LONGEST: Final = 100_000
 # An amount of money, which Streamlit would take for mathematics.
 _MONEY: Final = re.compile(r"(?<![\\$])\$(?=\d)")
 _PICTURE: Final = re.compile(r"(?<!!)!++(?=\[)")
