@@ -3,51 +3,18 @@
 import re
 import threading
 from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final, cast
+from typing import Final
 from uuid import uuid4
 
 import httpx2
 import pytest
-from playwright.sync_api import Route, expect
-from typing_extensions import override
+from playwright.sync_api import Request, Route, expect
 
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
+from tests.web_ui.hostile import CORPUS, Canary, texts_with
+from tests.web_ui.hostile_world import hostile_world
 from tests.web_ui.visiting import Visitor
-
-# `@` is the address of the canary. What runs sets window.hacked.
-CORPUS: Final = (
-    "![a picture](@/image.png)",
-    "![a picture][of]\n\n[of]: @/reference.png",
-    '<img src="@/tag.png" onerror="window.hacked = 1">',
-    "<script>window.hacked = 1</script>",
-    '<svg onload="window.hacked = 1"><image href="@/svg.png"/></svg>',
-    '<iframe src="@/frame"></iframe><object data="@/object"></object><embed src="@/embed">',
-    '<link rel="stylesheet" href="@/style.css"><style>@import "@/import.css"</style>',
-    "<style>body { background: url(@/background.png) }</style>",
-    '<video src="@/video.mp4" poster="@/poster.png" autoplay></video>',
-    '<audio src="@/audio.mp3" autoplay></audio>',
-    "[a link](javascript:window.hacked=1)",
-    "[a link](data:text/html,<script>window.hacked=1</script>)",
-    '<a href="javascript:window.hacked=1" autofocus onfocus="window.hacked=1">x</a>',
-    "`code` ![not ` code](@/ticks.png) `",
-    "```\n![in code](@/fence.png)\n````x\n![after](@/after.png)",
-    "~~~\n``` \n~~~\n![after](@/tildes.png)",
-    "    indented\n\n![after](@/indent.png)",
-    "a \\![escaped](@/escaped.png) b",
-    "$\\href{javascript:window.hacked=1}{x} \\includegraphics{@/tex.png}$",
-    "$$\\htmlData{x=1}{\\url{@/tex2}}$$",
-    ":red[![coloured](@/coloured.png)] :material/home: :small[<b>]",
-    "[![linked](@/linked.png)](@/)",
-    "| a |\n|---|\n| ![cell](@/cell.png) |",
-    "<details open ontoggle='window.hacked=1'><summary>x</summary></details>",
-    "!![marked](@/marks.png)",
-    "\\`![escaped ticks](@/escape.png)\\`",
-    "`\n- ![in a list](@/list.png) `",
-    "<base href='@/'><form action='@/form'><input autofocus onfocus='window.hacked=1'></form>",
-)
-
 
 ADD: Final = """
     (src) => new Promise((done) => {
@@ -56,31 +23,6 @@ ADD: Final = """
         picture.src = src
     })
 """
-
-
-class Canary(ThreadingHTTPServer):
-    """Remembers what it is asked for."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Ear)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.heard: list[str] = []
-        self.was_asked = threading.Event()
-
-
-class _Ear(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        canary = cast("Canary", self.server)
-        canary.heard.append(self.path)
-        canary.was_asked.set()
-        self.send_response(204)
-        self.end_headers()
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -153,6 +95,53 @@ def _finds_nothing_done(visitor: Visitor, canary: Canary) -> None:
     # What is under way has been asked for before this, which comes back.
     visitor.page.evaluate(ADD, f"{visitor.web}/?{uuid4()}")
     assert canary.heard == []
+
+
+# Streamlit's page is as wide as the window; this is what scrolls in it.
+_WIDER: Final = """
+    [...document.querySelectorAll('[data-testid=stMain], [data-testid=stAppScrollToBottomContainer]')]
+        .map(each => each.scrollWidth - each.clientWidth)
+"""
+
+
+def test_what_others_wrote_does_and_loads_nothing_and_stays_in_its_place_on_any_page(
+    visitor: Visitor, api: str, canary: Canary
+) -> None:
+    page, did = visitor.page, list[str]()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.on("dialog", lambda dialog: did.append(dialog.message))
+
+    def follow(request: Request) -> None:
+        if not request.url.startswith((visitor.web, "data:", "blob:")):
+            did.append(request.url)
+
+    page.on("request", follow)
+
+    def finds_nothing_done() -> None:
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        visitor.finds_it_tidy()
+        assert page.evaluate(_WIDER) == [0]
+        _finds_nothing_done(visitor, canary)
+
+    with hostile_world(api, "local", canary.url) as world:
+        visitor.comes_in()
+        page.goto(f"{visitor.web}/?c={world.conversation}")
+        expect(page.get_by_label("Chat message from user")).to_have_count((len(texts_with("")) + 1) // 2)
+        finds_nothing_done()
+        visitor.goes_to("servers", "MCP servers")
+        page.get_by_role("button", name="hostile").click()
+        tools = page.get_by_test_id("stExpander").locator("summary")
+        expect(tools).to_have_count(len(texts_with("")) + 1)
+        tools.evaluate_all("all => all.forEach(each => each.click())")
+        expect(page.get_by_text("It takes").last).to_be_visible()
+        finds_nothing_done()
+        page.goto(f"{visitor.web}/agents?a={world.agent}")
+        expect(page.get_by_text("Only its owner can change it.")).to_be_visible()
+        finds_nothing_done()
+        for path, heading in (("todos", "Todos"), ("usage", "Usage")):
+            visitor.goes_to(path, heading)
+            finds_nothing_done()
+    assert did == []
 
 
 def test_the_policy_keeps_a_picture_out_and_without_it_the_canary_hears(
