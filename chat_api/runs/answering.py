@@ -90,7 +90,7 @@ class Answering:
     def cost(self) -> Decimal | None:
         """US dollars for all calls; None where the price of one is unknown."""
         total = Decimal(0)
-        for name, model, calls in self._journal.spent():
+        for name, model, calls in self._journal.spending.by_model():
             # What an earlier attempt has asked is not known by more than its name.
             provider = next((each.provider for each in self._asked if each.provider.name == name), None)
             cost = provider and cost_of(_seller(provider), provider.base_url, model, calls)

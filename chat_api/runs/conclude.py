@@ -32,7 +32,9 @@ Status: TypeAlias = Literal["completed", "failed", "cancelled", "requires_action
 _CONCLUDE: Final = text(
     f"""
     WITH fenced AS (
-        UPDATE runs SET provider = :provider, model = :model, usage = :usage, cost_usd = :cost_usd,
+        UPDATE runs SET provider = coalesce(CAST(:provider AS text), provider),
+            model = coalesce(CAST(:model AS text), model), usage = :usage,
+            cost_usd = coalesce(CAST(:cost_usd AS numeric), CASE WHEN usage = :usage THEN cost_usd END),
             fallbacks = :fallbacks,
             error = :error, finished_at = CASE WHEN :is_final THEN CAST(:at AS timestamptz) END,
             status = CASE
@@ -72,7 +74,8 @@ class End:
     """How a turn ended. `text` and `tool_calls` are what was said and done, whatever the `status`.
 
     `requests` are the calls that the user is to decide about before it goes on. `message_id` is what the
-    answer is to be called, if there is one.
+    answer is to be called, if there is one. Who answered and what it cost stay as they are kept, where they
+    are None and no more calls came to it.
     """
 
     status: Status

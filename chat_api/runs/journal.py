@@ -1,13 +1,16 @@
 """The steps of one run: made now and logged, or found in the log of an earlier attempt and not made again."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final, TypeAlias
 
-from chat_api.providers.completions import Completion, FunctionCall
+from chat_api.providers.completions import Completion
 from chat_api.providers.tool_calls import UNUSABLE
+from chat_api.runs.errors import LeaseLost
 from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
+from chat_api.runs.kept import completion_of, fallback_of, output_of, tokens_of
 from chat_api.runs.log import Log, RunLog
+from chat_api.runs.spending import Spending
 from chat_api.runs.tool_step import Call, ToolStep, event_data, outcome_of
 from kit.errors import Problem
 
@@ -28,23 +31,27 @@ Ask: TypeAlias = Callable[[OnText], Awaitable[Completion]]
 class Journal:
     """Every model call and tool call of a run, in order.
 
-    `said` is the text of the answer so far, `calls` are the tool calls that have ended, `fallbacks` the
-    providers that were to answer and did not: provider, model, code, message.
+    `said` is the text of the answer so far, `calls` are the tool calls that have ended, `spending` is what
+    the model calls took, `fallbacks` are the providers that were to answer and did not: provider, model,
+    code, message.
     """
 
     def __init__(self, log: Log, run: RunLog) -> None:
         self._log: Final = log
         self._run: Final = run
+        self.spending: Final = Spending()
         self._asked = 0
         self._completions: dict[int, Completion] = {}
-        self._models: dict[int, tuple[str | None, str]] = {}
         # Model calls that failed: others, with other numbers, came in their place.
         self._failed: set[int] = set()
+        # Those that an earlier attempt began, and nobody has ended.
+        self._begun: dict[int, dict[str, Any]] = {}
         self.fallbacks: list[dict[str, Any]] = []
         self._tools: dict[str, ToolStep] = {}
         self._texts: list[str] = []
         self._saying: list[str] = []
         self._open: dict[str, tuple[dict[str, Any], float]] = {}
+        self._over = False
 
     @property
     def said(self) -> str:
@@ -55,12 +62,10 @@ class Journal:
         """Whether the model call that is being made has said something."""
         return bool(self._saying)
 
-    def spent(self) -> list[tuple[str | None, str, list[Completion]]]:
-        """The model calls that have ended, by provider, where it is known, and model."""
-        found: dict[tuple[str | None, str], list[Completion]] = {}
-        for number, completion in self._completions.items():
-            found.setdefault(self._models[number], []).append(completion)
-        return [(*model, completions) for model, completions in found.items()]
+    @property
+    def rounds(self) -> int:
+        """How many model calls an earlier attempt has had that are not made again."""
+        return len(self._completions)
 
     @property
     def calls(self) -> list[Call]:
@@ -72,41 +77,54 @@ class Journal:
         done = (step for step in self._tools.values() if step.round <= self._asked)
         return [step.outcome for step in done if step.outcome is not None]
 
-    def usage(self) -> dict[str, Any]:
-        """Tokens of all model calls that have ended, and whether some of them are estimated."""
-        found = self._completions.values()
-        sent, got = sum(one.input_tokens for one in found), sum(one.output_tokens for one in found)
-        cached = sum(one.cached_tokens for one in found)
-        return {
-            "requests": len(found),
-            "input_tokens": sent,
-            "output_tokens": got,
-            "total_tokens": sent + got,
-            "estimated": any(one.estimated for one in found),
-        } | ({"cached_tokens": cached} if cached else {})
+    def resume(self, events: Iterable[Event], *, ends: bool) -> None:
+        """Learn what earlier attempts have done, and tell the readers what of their text still stands.
 
-    def resume(self, events: Iterable[Event]) -> None:
-        """Learn what earlier attempts have done, and tell the readers what of their text still stands."""
+        `ends`: this attempt only ends the run, so that what the last one was saying stands, too.
+        """
         for event in events:
-            match event.type, event.data.get("kind"):
-                case "step.finished", "model" if "output" in event.data:
-                    number = int(event.data["step_id"])
-                    self._models[number] = event.data.get("provider"), event.data["name"]
-                    self._keep(number, _completion(event.data))
-                case "step.finished", "model" if event.data.get("error"):
-                    self._failed.add(int(event.data["step_id"]))
-                case "provider.fallback", None:
-                    self.fallbacks.append(_fallback(event.data))
-                case "step.started", "tool":
-                    step = self._step(event.data["step_id"])
-                    step.started, step.approved = True, None
-                case "step.finished", "tool":
-                    self._step(event.data["step_id"]).outcome = outcome_of(event.data)
-                case "step.updated", None:
-                    self._step(event.data["step_id"]).decide(event.data)
+            match event.data.get("kind"):
+                case "model":
+                    self._learn_of_model(event)
+                case "tool":
+                    self._learn_of_tool(event)
                 case _:
-                    pass
+                    self._learn(event, ends=ends)
         self._add("attempt", {"attempt": self._run.attempt, "text": self.said})
+
+    def _learn_of_model(self, event: Event) -> None:
+        number = int(event.data["step_id"])
+        if event.type == "step.started":
+            self._begun[number] = event.data
+            return
+        self._begun.pop(number, None)
+        if "input_tokens" in event.data:
+            self.spending.add(event.data.get("provider"), event.data["name"], completion_of(event.data))
+        if "output" in event.data:
+            self._keep(number, completion_of(event.data))
+        elif event.data.get("error"):
+            self._failed.add(number)
+
+    def _learn_of_tool(self, event: Event) -> None:
+        step = self._step(event.data["step_id"])
+        if event.type == "step.started":
+            step.started, step.approved = True, None
+        else:
+            step.outcome = outcome_of(event.data)
+
+    def _learn(self, event: Event, *, ends: bool) -> None:
+        match event.type:
+            case "provider.fallback":
+                self.fallbacks.append(fallback_of(event.data))
+            case "step.updated":
+                self._step(event.data["step_id"]).decide(event.data)
+            case "attempt" if ends:
+                standing: str = event.data["text"].removeprefix(_BETWEEN.join(self._texts))
+                self._saying = [standing] if standing else []
+            case "text.delta" if ends:
+                self._saying.append(event.data["text"])
+            case _:
+                pass
 
     def unsure(self, repeatable: Collection[str]) -> list[ToolStep]:
         """Calls that may have happened, may not be repeated without asking, and were not asked about."""
@@ -150,25 +168,17 @@ class Journal:
             self._refuse_unknown(known_tools)
             return recorded
         step_id = str(self._asked)
+        self._begun.pop(self._asked, None)
         self._start({"step_id": step_id, "kind": "model", "name": model, "provider": provider})
         try:
             completion = await ask(self._say)
         except Problem as problem:
             self._finish(step_id, error=problem.message)
             raise
-        tokens = {
-            "input_tokens": completion.input_tokens,
-            "output_tokens": completion.output_tokens,
-            "estimated": completion.estimated,
-        }
-        if completion.cached_tokens:
-            tokens["cached_tokens"] = completion.cached_tokens
-        # An answer in words ends the turn, and is kept with its end.
-        output = {"output": _output(completion)} if completion.calls else {}
-        self._finish(step_id, **tokens, **output)
-        self._models[self._asked] = provider, model
+        self._finish(step_id, **tokens_of(completion), **output_of(completion))
+        self.spending.add(provider, model, completion)
         self._keep(self._asked, completion)
-        self._add("usage", self.usage())
+        self._add("usage", self.spending.usage())
         if completion.calls:
             self._refuse_unknown(known_tools)
             await self._log.commit(self._run)
@@ -189,6 +199,8 @@ class Journal:
         step = self._tools[call_id]
         if step.outcome is not None:
             return step.outcome
+        if self._over:
+            raise LeaseLost
         if step.approved is False:
             error = _LEFT if step.started else _REJECTED
             error += f" They said: {step.reason}" if step.reason else ""
@@ -210,19 +222,19 @@ class Journal:
     def close(self) -> None:
         """End the steps that are open: the turn has been stopped."""
         for step_id, (data, _) in list(self._open.items()):
+            changed: dict[str, Any] = {}
             if data["kind"] == "tool":
                 step = self._step(step_id)
-                step.outcome = {
-                    "tool": step.name,
-                    "args": data["arguments"],
-                    "result": None,
-                    "error": _INTERRUPTED,
-                }
-            self._finish(step_id, error=_INTERRUPTED)
+                changed = {"changed": True} if step.changed is not None else {}
+                step.refuse(_INTERRUPTED, data["arguments"])
+            self._finish(step_id, error=_INTERRUPTED, **changed)
         for step in self._tools.values():
             if step.started and step.outcome is None:
                 # One that an earlier attempt began.
                 self._refuse(step, _INTERRUPTED, step.arguments)
+        for data in self._begun.values():
+            self._add("step.finished", data | {"latency_ms": 0.0, "error": _INTERRUPTED})
+        self._over = True
 
     def _say(self, text: str) -> None:
         if not self._saying and self._texts:
@@ -251,10 +263,7 @@ class Journal:
 
     def _refuse(self, step: ToolStep, error: str, arguments: dict[str, Any]) -> None:
         """Keep that the call was not made, or not as far as anybody knows."""
-        step.outcome = {"tool": step.name, "args": arguments, "result": None, "error": error}
-        if step.changed is not None:
-            step.outcome |= {"args": step.changed, "changed": True}
-        self._add("step.finished", event_data(step.step_id, step.outcome))
+        self._add("step.finished", event_data(step.step_id, step.refuse(error, arguments)))
 
     def _key(self, step: ToolStep) -> str:
         key = f"{self._run.run_id}:{step.step_id}"
@@ -265,34 +274,13 @@ class Journal:
         self._add("step.started", data)
 
     def _finish(self, step_id: str, **found: Any) -> None:
+        if self._over:
+            return
         data, since = self._open.pop(step_id)
         latency = round((time.monotonic() - since) * 1000, 1)
         self._add("step.finished", data | {"latency_ms": latency} | found)
 
     def _add(self, type_: str, data: dict[str, Any]) -> None:
-        self._log.add(self._run, type_, data)
-
-
-def _fallback(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data["from"], "code": data["code"], "message": data["reason"]}
-
-
-def _output(completion: Completion) -> dict[str, Any]:
-    calls: Sequence[FunctionCall] = completion.calls
-    return {
-        "text": completion.text,
-        "calls": [[call.call_id, call.name, call.arguments] for call in calls],
-    }
-
-
-def _completion(data: dict[str, Any]) -> Completion:
-    output = data["output"]
-    calls = tuple(FunctionCall(*call) for call in output["calls"])
-    return Completion(
-        output["text"],
-        calls,
-        data["input_tokens"],
-        data["output_tokens"],
-        estimated=data["estimated"],
-        cached_tokens=data.get("cached_tokens", 0),
-    )
+        # Readers would not see an end that comes after a higher number.
+        if not self._over:
+            self._log.add(self._run, type_, data)

@@ -53,6 +53,13 @@ class ToolStep:
             # With other arguments than those that may have been used, it is another call.
             self.calls += self.started
 
+    def refuse(self, error: str, arguments: dict[str, Any]) -> Call:
+        """Keep as its outcome that it was not made, or not as far as anybody knows."""
+        self.outcome = {"tool": self.name, "args": arguments, "result": None, "error": error}
+        if self.changed is not None:
+            self.outcome |= {"args": self.changed, "changed": True}
+        return self.outcome
+
 
 def event_data(step_id: str, call: Call) -> dict[str, Any]:
     """What the log keeps of a call that was refused."""

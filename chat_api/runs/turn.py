@@ -78,11 +78,12 @@ async def answer(deps: TurnDeps, live: Live, *, cancelled: bool = False) -> tupl
     """
     turn = live.turn
     try:
-        if turn.attempt > 1:
-            live.journal.resume(live.before)
-        if cancelled or turn.cancel_requested:
-            return stopped(live)
+        cancelled = cancelled or turn.cancel_requested
         begun = turn.attempt - _decided(live.before)
+        if turn.attempt > 1:
+            live.journal.resume(live.before, ends=cancelled or begun > deps.attempts)
+        if cancelled:
+            return stopped(live)
         if begun > deps.attempts:
             raise GaveUp(begun - 1)
         live.agent = await agent_of(deps.db, turn.agent)
@@ -134,7 +135,7 @@ def _user(deps: TurnDeps, live: Live, chosen: ChosenModel) -> ToolUser:
     return ToolUser(
         deputy=deps.delegation.deputy(identity),
         # What others have had called is not lost on one that may call less.
-        rounds=max(chosen.provider.rounds or deps.rounds, live.journal.usage()["requests"] + 1),
+        rounds=max(chosen.provider.rounds or deps.rounds, live.journal.rounds + 1),
         record=live.journal.call,
     )
 
@@ -168,14 +169,16 @@ def _end(
 ) -> End:
     journal, answering = live.journal, live.answering
     chosen = answering.chosen if answering else None
+    # Where nobody was chosen any more, those who have answered until then.
+    provider, model = (chosen.provider.name, chosen.name) if chosen else journal.spending.last
     return End(
         status=status,
         text=journal.said,
         tool_calls=tuple(journal.calls),
-        usage=journal.usage(),
+        usage=journal.spending.usage(),
         error=error,
-        provider=chosen.provider.name if chosen else None,
-        model=chosen.name if chosen else None,
+        provider=provider,
+        model=model,
         cost_usd=answering.cost() if answering and chosen else None,
         requests=requests,
         fallbacks=tuple(answering.fallbacks if answering else journal.fallbacks),

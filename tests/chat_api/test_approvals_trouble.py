@@ -81,8 +81,16 @@ def test_a_decision_that_makes_no_sense_changes_nothing(
     assert len(asked(alice, waiting)) == 1
 
 
-def test_a_run_that_waits_can_be_cancelled(alice: Person, waiting: str) -> None:
-    assert alice.http.post(f"/api/v1/runs/{waiting}/cancel").json()["status"] == "cancelled"
+def test_a_run_that_waits_can_be_cancelled(alice: Person, model: ModelServer) -> None:
+    model.answers(call("add_todo", title="Milk"))
+    waiting = begin(alice, agent(alice, model_id="gpt-4o", **ASKS))
+    until_asked(alice, waiting)
+    spent = ("provider", "model", "usage", "cost_usd")
+    before = alice.http.get(f"/api/v1/runs/{waiting}").json()
+    assert [before[name] is None for name in spent] == [False] * 4
+    run = alice.http.post(f"/api/v1/runs/{waiting}/cancel").json()
+    assert run["status"] == "cancelled"
+    assert [run[name] for name in spent] == [before[name] for name in spent]
     assert asked(alice, waiting) == []
     assert decide(alice, waiting).json()["error"]["code"] == "nothing_to_decide"
 

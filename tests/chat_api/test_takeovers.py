@@ -29,6 +29,13 @@ def follow(person: Person, run_id: str) -> Any:
     return person.http.stream("GET", f"/api/v1/runs/{run_id}/events", headers={"Accept": SSE})
 
 
+def until_kept(database: str, run_id: str) -> None:
+    """Until the database has something of what was said."""
+    said = "SELECT 1 FROM events WHERE run_id = %s AND type = 'text.delta'"
+    while not execute(database, said, run_id):
+        pass
+
+
 def letters(gate: Gate, done: list[str]) -> Starlette:
     """Somebody else's tool server, which knows no keys; the first letter waits at the gate, half done."""
     foreign = MCPServer("foreign")
@@ -148,11 +155,13 @@ def test_what_was_done_is_kept_when_a_cancel_is_heard_while_the_run_is_taken_ove
         model.answers(call("calculate", expression="6*7"), stream("Half", hold))
         turn = begin(alice, "Reckon")
         hold.wait()
-        expire_leases(database_url)
+        until_kept(database_url, turn["run_id"])
         with follow(alice, turn["run_id"]) as response:
-            hear(response)
+            expire_leases(database_url)
+            heard = hear(response)
         hold.open()
-        [made] = alice.messages(turn["conversation_id"])[1]["tool_calls"]
+        answer = alice.messages(turn["conversation_id"])[1]
+        [made] = answer["tool_calls"]
         run = alice.http.get(f"/api/v1/runs/{turn['run_id']}").json()
     assert (run["status"], run["usage"]["requests"]) == ("cancelled", 1)
-    assert made["tool"] == "calculate"
+    assert (made["tool"], answer["content"], heard.text) == ("calculate", "Half", "Half")
