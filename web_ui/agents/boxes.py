@@ -55,7 +55,7 @@ def show_tools(draft: Draft, listed: Sequence[dict[str, Any]]) -> None:
     said = foot.empty()
     for title, tools in found.items():
         if tools:
-            with st.expander(title, expanded=True, key=f"{draft.key}-group-{title}"):
+            with st.expander(inline(title), expanded=True, key=f"{draft.key}-group-{title}"):
                 ticked = _show_group(draft, tools, ticked)
     draft.values["tools"] = ticked
     said.caption(f"{len(ticked)} of {count} ticked")
