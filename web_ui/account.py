@@ -21,6 +21,9 @@ _RULES: Final = (
     "8 to 256 characters; not one that many people have, and not your e-mail address. "
     "You stay signed in here, and are signed out everywhere else."
 )
+_REVOKING: Final = (
+    "For when somebody else may have been in your account. Your scripts and MCP clients need new keys then."
+)
 _TAKEN: Final = (
     "All that you have here in one file, a line of JSON for each thing. "
     "Passwords, keys and other secrets are not in it."
@@ -97,6 +100,7 @@ def _show_password(api: Api, login: Login) -> None:
         current = _secret("Current password", "current-password", f"current-{time}")
         new = _secret("New password", "new-password", f"new-{time}")
         again = _secret("New password, once more", "new-password", f"again-{time}")
+        revoke = st.checkbox("Revoke all my API keys, too", key=f"revoke-{time}", help=_REVOKING)
         if not st.form_submit_button("Change password"):
             return
     if not current or not new or new != again:
@@ -105,7 +109,8 @@ def _show_password(api: Api, login: Login) -> None:
         )
         return
     try:
-        api.post("/api/v1/auth/change-password", {"current_password": current, "new_password": new})
+        body = {"current_password": current, "new_password": new, "revoke_api_keys": revoke}
+        api.post("/api/v1/auth/change-password", body)
     except NotSignedIn:
         raise
     except ApiError as error:
@@ -113,7 +118,8 @@ def _show_password(api: Api, login: Login) -> None:
         return
     serving().logins.forget(login, others=True)
     st.session_state.passwords_changed = time + 1
-    tell("The password is changed. You are signed out everywhere else.")
+    keys = " Your API keys are revoked." if revoke else ""
+    tell(f"The password is changed. You are signed out everywhere else.{keys}")
     st.rerun()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from chat_api.auth import passwords, sessions
+from chat_api.auth import api_keys, passwords, sessions
 from chat_api.auth.errors import EmailTaken, OutsideUser, RegistrationClosed, WrongCredentials
 from chat_api.auth.models import EMAIL, Role, User
 from chat_api.auth.passwords import Hasher
@@ -163,24 +163,40 @@ async def change(db: Db, owner: UUID, changes: dict[str, Any]) -> User:
     return user
 
 
-async def change_password(accounts: Accounts, identity: Identity, current: str, new: str) -> None:
-    """End all other logins. Raises OutsideUser, WrongCredentials, WeakPassword, LoginBusy."""
+async def change_password(
+    accounts: Accounts, identity: Identity, current: str, new: str, *, revoke_keys: bool
+) -> None:
+    """End all other logins, and API keys. Raises OutsideUser, WrongCredentials, WeakPassword, LoginBusy."""
     user = await of(accounts.db, identity)
     if user.email is None or user.password_hash is None:
         raise OutsideUser
-    if not await accounts.hasher.matches(current, user.password_hash):
-        raise WrongCredentials("The current password is not right.")
+    seen, wrong = user.password_hash, WrongCredentials("The current password is not right.")
+    if not await accounts.hasher.matches(current, seen):
+        raise wrong
     kept = await accounts.hasher.derive(passwords.accept(new, user.email))
     async with accounts.db.begin() as session:
         user = await _locked(session, user.id)
-        await replace_password(session, user, kept, but=identity.claims.get("sid"))
+        if user.password_hash != seen:
+            raise wrong
+        but = identity.claims.get("sid")
+        await replace_password(session, user, kept, but=but, revoke_keys=revoke_keys)
+    if revoke_keys:
+        await accounts.access.look()
 
 
 async def replace_password(
-    session: AsyncSession, user: User, kept: str, *, but: object = None, lifetime: timedelta | None = None
+    session: AsyncSession,
+    user: User,
+    kept: str,
+    *,
+    revoke_keys: bool,
+    but: object = None,
+    lifetime: timedelta | None = None,
 ) -> None:
     """Give the user a password, which may be good for a time only, and end their logins but one."""
     user.password_hash = kept
     user.password_expires_at = None if lifetime is None else now() + lifetime
     await session.flush()
     await sessions.end_all(session, user.id, but=but)
+    if revoke_keys:
+        await api_keys.revoke_all(session, user.id)

@@ -21,7 +21,7 @@ async def create_key(keeping: Keeping, caller: Account, body: NewApiKey, respons
     response.headers["Cache-Control"] = "no-store"
     days = body.expires_in_days
     expires_at = None if days is None else now() + timedelta(days=days)
-    kept, key = await api_keys.create(keeping, caller, body.name, body.scopes, expires_at)
+    kept, key = await api_keys.create(keeping.db, caller, body.name, body.scopes, expires_at)
     return ShownApiKey(**ApiKeyOut.of(kept).model_dump(), key=key)
 
 
@@ -35,5 +35,5 @@ async def list_keys(keeping: Keeping, caller: Account) -> ApiKeyList:
 @router.delete("/{key_id}")
 async def revoke_key(keeping: Keeping, caller: Account, key_id: UUID) -> Done:
     """Have a key good no more, everywhere and at once."""
-    await api_keys.revoke(keeping, caller.owner, key_id)
+    await api_keys.revoke(keeping.db, keeping.access, caller.owner, key_id)
     return Done(message="The API key is revoked.")

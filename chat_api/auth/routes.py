@@ -101,7 +101,9 @@ async def change_me(keeping: Keeping, caller: Account, body: AccountChange) -> U
 
 @router.post(f"{_AUTH}/change-password", dependencies=_LIMITED)
 async def change_password(request: Request, keeping: Keeping, caller: Account, body: PasswordChange) -> Done:
-    """Choose another password, which ends all other logins."""
+    """Choose another password, which ends all other logins, and with `revoke_api_keys` all API keys."""
+    current, new, keys = body.current_password, body.new_password, body.revoke_api_keys
     async with guessing(request, caller.owner):
-        await accounts.change_password(keeping, caller, body.current_password, body.new_password)
-    return Done(message="The password is changed; other logins are over.")
+        await accounts.change_password(keeping, caller, current, new, revoke_keys=keys)
+    also = " and API keys" if keys else ""
+    return Done(message=f"The password is changed; other logins{also} are over.")

@@ -115,6 +115,7 @@ class RefreshRequest(_Body):
 class PasswordChange(_Body):
     current_password: SecretText
     new_password: SecretText
+    revoke_api_keys: bool = Field(default=False, description="Whether one's API keys are over, too")
 
 
 class AccountChange(_Body):

@@ -21,9 +21,18 @@ from chat_api.auth.errors import SessionOver
 from chat_api.auth.models import LoginSession, RefreshToken, User
 from kit.postgres import Db
 from kit.postgres.tables import now
-from kit.tokens import ADMIN, KeyRing, mint
+from kit.tokens import ADMIN, Identity, KeyRing, mint
 
-__all__ = ["ACCESS_LIFETIME", "Granted", "begin", "end", "end_all", "refresh", "refreshable"]
+__all__ = [
+    "ACCESS_LIFETIME",
+    "Granted",
+    "begin",
+    "check_going_on",
+    "end",
+    "end_all",
+    "refresh",
+    "refreshable",
+]
 
 ACCESS_LIFETIME: Final = timedelta(minutes=10)
 _LONGEST_PAUSE: Final = timedelta(days=30)
@@ -144,6 +153,20 @@ async def _end(session: AsyncSession, which: Any, but: object = None) -> None:
     for login in await session.scalars(wanted.order_by(col(LoginSession.id)).with_for_update(key_share=True)):
         if str(login.id) != but:
             login.ended_at = now()
+
+
+async def check_going_on(session: AsyncSession, identity: Identity) -> None:
+    """For what outlasts an access token, which is good until it expires. Raises SessionOver.
+
+    Tokens of other issuers go on: a `sid` of theirs is that of no login here.
+    """
+    try:
+        login_id = UUID(str(identity.claims.get("sid")))
+    except ValueError:
+        return
+    login = await session.get(LoginSession, login_id, populate_existing=True)
+    if login is not None and login.user_id == identity.owner and login.ended_at is not None:
+        raise SessionOver
 
 
 async def _find(session: AsyncSession, word: str) -> RefreshToken | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from chat_api.auth import users
-from chat_api.auth.dependencies import Keeping, admin
+from chat_api.auth.dependencies import Account, Caller, Keeping, admin
 from chat_api.auth.schemas import (
     AddedUser,
     Assignment,
@@ -39,10 +39,15 @@ async def list_users(
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-async def add_user(keeping: Keeping, body: NewUser, response: Response) -> AddedUser:
-    """Make an account; without a password, with one that is good for a day, and told this once."""
+async def add_user(keeping: Keeping, caller: Caller, body: NewUser, response: Response) -> AddedUser:
+    """Make an account; without a password, with one that is good for a day, and told this once.
+
+    An API key makes no admins.
+    """
     response.headers["Cache-Control"] = "no-store"
-    user, temporary = await users.add(keeping, body.email, body.password, name=body.name, role=body.role)
+    user, temporary = await users.add(
+        keeping, caller, body.email, body.password, name=body.name, role=body.role
+    )
     return AddedUser(user=UserOut.of(user), temporary_password=temporary)
 
 
@@ -53,28 +58,37 @@ async def get_user(keeping: Keeping, account_id: UUID) -> UserOut:
 
 
 @router.patch(_ONE)
-async def assign(keeping: Keeping, account_id: UUID, body: Assignment) -> UserOut:
-    """Set a role or tier; tokens tell of it when they are next made, in ten minutes at most."""
-    return UserOut.of(await users.assign(keeping, account_id, role=body.role, tier=body.tier))
+async def assign(keeping: Keeping, caller: Caller, account_id: UUID, body: Assignment) -> UserOut:
+    """Set a role or tier; tokens tell of it when they are next made, in ten minutes at most.
+
+    An API key sets no roles.
+    """
+    return UserOut.of(await users.assign(keeping, account_id, caller, role=body.role, tier=body.tier))
 
 
 @router.post(f"{_ONE}/disable")
-async def disable(keeping: Keeping, account_id: UUID) -> UserOut:
-    """Have somebody out at once, with their logins, keys, open streams and turns. Safe to repeat."""
-    return UserOut.of(await users.disable(keeping, account_id))
+async def disable(keeping: Keeping, caller: Caller, account_id: UUID) -> UserOut:
+    """Have somebody out at once: their logins, open streams and turns end, and their API keys are revoked.
+
+    Safe to repeat.
+    """
+    return UserOut.of(await users.disable(keeping, account_id, caller))
 
 
 @router.post(f"{_ONE}/enable")
-async def enable(keeping: Keeping, account_id: UUID) -> UserOut:
-    """Let somebody in again; they log in anew."""
-    return UserOut.of(await users.enable(keeping, account_id))
+async def enable(keeping: Keeping, caller: Caller, account_id: UUID) -> UserOut:
+    """Let somebody in again; they log in anew, and make new API keys."""
+    return UserOut.of(await users.enable(keeping, account_id, caller))
 
 
 @router.post(f"{_ONE}/reset-password")
 async def reset_password(
-    keeping: Keeping, account_id: UUID, body: PasswordReset, response: Response
+    keeping: Keeping, caller: Account, account_id: UUID, body: PasswordReset, response: Response
 ) -> TemporaryPassword:
-    """Set a password and end all logins; without one, it is made, good for a day, and told this once."""
+    """Set a password, end all logins and revoke all API keys.
+
+    Without a password, it is made, good for a day, and told this once.
+    """
     response.headers["Cache-Control"] = "no-store"
-    temporary = await users.reset_password(keeping, account_id, body.password)
+    temporary = await users.reset_password(keeping, account_id, caller, body.password)
     return TemporaryPassword(temporary_password=temporary)

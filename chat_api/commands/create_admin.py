@@ -46,7 +46,7 @@ def create_admin(email: str, name: str | None) -> None:
                 await accounts.create(session, email, kept, name=name, role=ADMIN)
             else:
                 user.role, user.disabled_at, user.name = ADMIN, None, name or user.name
-                await accounts.replace_password(session, user, kept)
+                await accounts.replace_password(session, user, kept, revoke_keys=True)
             await tell(session)
 
     asyncio.run(create())

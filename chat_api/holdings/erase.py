@@ -71,15 +71,16 @@ async def leave(holdings: Holdings, identity: Identity, password: str | None) ->
         raise FreshTokenNeeded
     async with holdings.db.begin() as session:
         await meet(session, identity)
-    await erase(holdings, identity.owner)
+    await erase(holdings, identity.owner, None)
 
 
-async def erase(holdings: Holdings, user_id: UUID) -> bool:
+async def erase(holdings: Holdings, user_id: UUID, by: Identity | None) -> bool:
     """Have the person out everywhere, end their turns, and delete what they have. Safe to repeat.
 
-    Return whether they stay disabled: another issuer would vouch for them again.
+    Return whether they stay disabled: another issuer would vouch for them again. Without `by` they do it
+    themselves.
 
-    Raises UserNotFound, StillShared, LastAdmin.
+    Raises UserNotFound, StillShared, LastAdmin, and NotAdmin where `by` is none any more.
     """
     if user_id == SYSTEM:
         raise UserNotFound
@@ -87,7 +88,7 @@ async def erase(holdings: Holdings, user_id: UUID) -> bool:
     if shared:
         raise StillShared([(row.kind, row.name) for row in shared])
     try:
-        user, was_in = await users.put_out(holdings.accounts, user_id)
+        user, was_in = await users.put_out(holdings.accounts, user_id, by)
     except UserNotFound:
         # It may have been cut short when only files were left.
         await _remove_files(holdings, user_id)

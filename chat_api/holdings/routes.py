@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chat_api.auth.dependencies import Account, Caller, admin
 from chat_api.auth.errors import NotYourPath
+from chat_api.auth.guesses import guessing
 from chat_api.auth.limits import for_logins
 from chat_api.auth.schemas import Done
 from chat_api.holdings.erase import erase, leave
@@ -55,21 +56,22 @@ async def export_me(caller: Caller, holdings: Holding) -> StreamingResponse:
 
 
 @router.delete(_ME, dependencies=[Depends(for_logins)])
-async def erase_me(caller: Account, holdings: Holding, body: Farewell) -> Done:
+async def erase_me(request: Request, caller: Account, holdings: Holding, body: Farewell) -> Done:
     """Erase oneself and all that one has, for good. Logins and API keys are over at once."""
     if body.user_id != caller.subject:
         raise NotYourPath("The user_id is not the one that the token speaks for.")
     stay()
-    await leave(holdings, caller, body.password)
+    async with guessing(request, caller.owner):
+        await leave(holdings, caller, body.password)
     return Done(message="You are erased.")
 
 
 @router.delete("/api/v1/users/{account_id}", tags=["users"], dependencies=[Depends(admin)])
-async def erase_user(holdings: Holding, account_id: UUID) -> Done:
+async def erase_user(caller: Account, holdings: Holding, account_id: UUID) -> Done:
     """Erase somebody and all that they have, for good. Safe to repeat until it has answered.
 
     Of somebody of another issuer who was disabled, it stays who they are there, and that they are disabled.
     """
     stay()
-    stays = await erase(holdings, account_id)
+    stays = await erase(holdings, account_id, caller)
     return Done(message="The user is erased, and stays disabled." if stays else "The user is erased.")

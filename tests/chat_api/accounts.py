@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import httpx2
 
-__all__ = ["AUTH", "PASSWORD", "Someone", "code_of", "register", "someone"]
+__all__ = ["AUTH", "KEYS", "PASSWORD", "Someone", "code_of", "make_key", "register", "someone", "using"]
 
 AUTH = "/api/v1/auth"
+KEYS = "/api/v1/api-keys"
 PASSWORD = "correct horse battery staple"
 
 
@@ -67,3 +68,16 @@ def someone(base_url: str, email: str | None = None, password: str = PASSWORD) -
 
 def code_of(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
+
+
+def make_key(person: Any, *scopes: str, **more: Any) -> dict[str, Any]:
+    body = {"name": "Script", **({"scopes": scopes} if scopes else {}), **more}
+    response = person.http.post(KEYS, json=body)
+    assert response.status_code == 201, response.text
+    assert response.headers["Cache-Control"] == "no-store"
+    return response.json()
+
+
+def using(url: str, key: str) -> httpx2.Client:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False)

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from kit.access import CHANNEL
-from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, register, someone
+from tests.chat_api.accounts import AUTH, PASSWORD, Someone, code_of, make_key, register, someone
 from tests.chat_api.replica import execute, running_api
 from tests.chat_api.waiting import once
 from tests.model_server import ModelServer, call, say
@@ -131,11 +131,13 @@ def test_an_admin_is_made_on_the_command_line(database_url: str, model: ModelSer
     ):
         root = Someone(http, "root@example.com", PASSWORD)
         assert root.log_in().json()["user"]["role"] == "admin"
+        key = make_key(root)["key"]
         # The first user is there: nobody else registers.
         assert code_of(register(http, "mallory@example.com")) == (403, "registration_closed")
         assert create("root@example.com", f"{PASSWORD} forgotten\n").returncode == 0
         assert root.log_in().status_code == 401
         assert root.log_in(f"{PASSWORD} forgotten").status_code == 200
+        once(lambda: me(url, key).status_code == 401)
     weak, wrong = create("a@example.com", "password\n"), create("nonsense", f"{PASSWORD}\n")
     assert (weak.returncode, wrong.returncode) == (2, 2)
     assert "choose another" in weak.stderr

@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from tests.chat_api.accounts import AUTH, PASSWORD, register
+from tests.chat_api.accounts import AUTH, KEYS, PASSWORD, register
 from tests.web_ui.showing import showing
 from tests.web_ui.visiting import Visitor
-from web_ui.api import NotSignedIn, open_http
+from web_ui.api import Api, NotSignedIn, open_http
 from web_ui.logins import Login, Logins
-from web_ui.serving import Serving, serve_with
+from web_ui.serving import Serving, serve_with, serving
 
 OF_THE_LOCAL_USER: Final = "from web_ui.account import show_account\nshow_account(api, login)"
 SCRIPT: Final = """
@@ -88,6 +88,8 @@ def test_a_new_name_and_zone_are_known_at_once_kept_and_in_the_next_token(
 
 def test_a_new_password_ends_other_logins_and_a_wrong_one_none(somebody: Somebody) -> None:
     page, logins = somebody.page, somebody.logins
+    api = Api(serving().http, somebody.login.bearer)
+    api.post(KEYS, {"name": "Script"})
     for current, new, again in ((PASSWORD, ANOTHER, "four words"), ("wrong", ANOTHER, ANOTHER)):
         somebody.changes_password(current, new, again)
         assert len(page.error) == 1
@@ -95,10 +97,14 @@ def test_a_new_password_ends_other_logins_and_a_wrong_one_none(somebody: Somebod
     assert "current password is not right" in page.error[0].value
     somebody.changes_password(PASSWORD, "password1", "password1")
     assert "Many people have that password" in page.error[0].value
+    assert api.get(KEYS)["api_keys"]
+    page.checkbox[0].check()
     somebody.changes_password(PASSWORD, ANOTHER, ANOTHER)
     assert not page.error
     assert logins.find(somebody.elsewhere) is None
     assert logins.find(somebody.here) is somebody.login
+    assert not api.get(KEYS)["api_keys"]
+    assert not page.checkbox[0].value
     somebody.login.renew()
     logins.sign_in(somebody.email, ANOTHER, "")
 
