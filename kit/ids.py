@@ -1,12 +1,11 @@
 """Identifiers: time-ordered ones for rows, and the one id of a person."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["first_id", "new_id", "owner_id"]
+__all__ = ["new_id", "owner_id"]
 
 _PEOPLE: Final = UUID("6f3f6c52-6f0e-5d0c-9c51-2f7b8a3d1e44")
 
@@ -14,12 +13,6 @@ _PEOPLE: Final = UUID("6f3f6c52-6f0e-5d0c-9c51-2f7b8a3d1e44")
 def new_id() -> UUID:
     """A new UUIDv7 (RFC 9562, section 5.7): unique, and ordered by time."""
     return uuid7()
-
-
-def first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 that `new_id` could make from then on."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
 
 
 def owner_id(issuer: str, subject: str) -> UUID:

@@ -63,6 +63,10 @@ class _Call:
     arguments: StringIO = field(default_factory=StringIO)
     at_once: bool = False
 
+    @property
+    def size(self) -> int:
+        return len(self.name or "") + self.arguments.tell()
+
     def made(self) -> FunctionCall:
         if self.name is None:
             raise ValueError("a call of nothing")
@@ -129,11 +133,21 @@ class Answer:
             if self._is_cut:
                 raise NothingSaid
             raise ValueError("neither words nor calls")
+        said = len(text.encode()) + sum(len(f"{call.name}{call.arguments}".encode()) for call in calls)
+        return self._costing(text, calls, request_bytes, said)
+
+    def taken(self, request_bytes: int) -> Completion:
+        """The tokens of what there is of it, without the words."""
+        words = len(self._text.getvalue().encode())
+        return self._costing("", (), request_bytes, words + sum(call.size for call in self._calls))
+
+    def _costing(
+        self, text: str, calls: tuple[FunctionCall, ...], request_bytes: int, said_bytes: int
+    ) -> Completion:
         tokens = self._counted()
         if tokens is not None:
             return Completion(text, calls, *tokens, estimated=False, cached_tokens=self._cached(tokens[0]))
-        said = len(text.encode()) + sum(len(f"{call.name}{call.arguments}".encode()) for call in calls)
-        return Completion(text, calls, _estimate(request_bytes), _estimate(said), estimated=True)
+        return Completion(text, calls, _estimate(request_bytes), _estimate(said_bytes), estimated=True)
 
     def _choice(self, body: dict[str, Any]) -> dict[str, Any]:
         usage, choices = body.get("usage"), body.get("choices")

@@ -8,6 +8,7 @@ from agents.models.chatcmpl_converter import Converter
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
 from chat_api.providers.completions import Completion, CompletionClient, FunctionCall
+from chat_api.providers.meter import Meter
 from chat_api.providers.taste import Taste
 from chat_api.providers.tool_calls import NOT_JSON
 
@@ -31,8 +32,11 @@ class ChatModel:
         settings: ModelSettings,
         tools: list[Tool],
         on_text: Callable[[str], None],
+        meter: Meter | None = None,
     ) -> Completion:
         """Ask for the answer to `items`; `on_text` gets each piece of its text as it arrives.
+
+        `meter` knows at any time what that has taken.
 
         Raises ProviderUnreachable, ProviderTimeout or ProviderFailed; `on_text` may have been called by then.
         """
@@ -42,7 +46,7 @@ class ChatModel:
         body: dict[str, Any] = {"model": self.name, "messages": messages, **_options(settings)}
         if tools:
             body["tools"] = [_tool(tool) for tool in tools]
-        return await self._client.complete(body, on_text, self._taste)
+        return await self._client.complete(body, on_text, self._taste, meter or Meter())
 
 
 def _options(settings: ModelSettings) -> dict[str, Any]:

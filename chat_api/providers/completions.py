@@ -10,6 +10,7 @@ import httpx2
 
 from chat_api.providers.answers import BROKEN, Answer, BrokenOff, Completion, FunctionCall, NothingSaid
 from chat_api.providers.errors import CutShort, ProviderFailed, ProviderTimeout, ProviderUnreachable
+from chat_api.providers.meter import Meter
 from chat_api.providers.stream import LONGEST, Lines, TooLong
 from chat_api.providers.taste import Taste, Tasting
 
@@ -52,16 +53,19 @@ class CompletionClient:
     first_token: float | None = None
     retries: int = 1
 
-    async def complete(self, body: Mapping[str, Any], on_text: OnText, taste: Taste) -> Completion:
+    async def complete(
+        self, body: Mapping[str, Any], on_text: OnText, taste: Taste, meter: Meter
+    ) -> Completion:
         """Send a chat completion request (OpenAI API, `POST /chat/completions`).
 
         `on_text` gets each piece of the text as it arrives; together they are the text of the completion.
-        `taste` is what the model's server is known not to take, and learns more.
+        `taste` is what the model's server is known not to take, and learns more. `meter` knows at any time
+        what the call has taken.
 
         Raises ProviderUnreachable, ProviderTimeout, or ProviderFailed for a refusal and for an answer that is
         none.
         """
-        call = _Call(self, body, on_text, taste)
+        call = _Call(self, body, on_text, taste, meter)
         try:
             return await call.made()
         except (TimeoutError, httpx2.TimeoutException) as error:
@@ -77,9 +81,15 @@ class _Call:
     """One call, with more tries where the first one came to nothing."""
 
     def __init__(
-        self, client: CompletionClient, body: Mapping[str, Any], on_text: OnText, taste: Taste
+        self,
+        client: CompletionClient,
+        body: Mapping[str, Any],
+        on_text: OnText,
+        taste: Taste,
+        meter: Meter,
     ) -> None:
         self._client = client
+        self._meter = meter
         self._asked_for = body
         self._tasting = Tasting(taste)
         self._sent = self._tasting.request(body)
@@ -159,8 +169,10 @@ class _Call:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
         }
+        self._meter.begin(len(self._request), self._answer)
         async with self._client.http.stream("POST", url, content=self._request, headers=headers) as response:
             if response.status_code < httpx2.codes.BAD_REQUEST:
+                self._meter.heard = True
                 await self._read(response)
             elif response.status_code in _NOT_UNDERSTOOD:
                 self._refusal = await self._words(response)

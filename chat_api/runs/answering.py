@@ -13,6 +13,7 @@ from chat_api.providers.chat_model import Completion
 from chat_api.providers.choosing import Providers
 from chat_api.providers.errors import CutShort
 from chat_api.providers.line import FAILURES, Line
+from chat_api.providers.meter import Meter
 from chat_api.providers.provider import ChosenModel, Provider
 from chat_api.runs.costs import cost_of, prepare
 from chat_api.runs.journal import Journal, OnText
@@ -107,9 +108,10 @@ class Answering:
         settings: ModelSettings,
         tools: list[Tool],
         on_text: OnText,
+        meter: Meter,
     ) -> Completion:
         model = self._catalogue.model(chosen)
-        completion = await model.reply(instructions, items, settings, tools, on_text)
+        completion = await model.reply(instructions, items, settings, tools, on_text, meter)
         self._providers.watch.answered(chosen.provider)
         return completion
 

@@ -37,16 +37,29 @@ _EFFECTS: Final = """
     WHERE runs.conversation_id = {gone}.id AND tool_effects.user_id = runs.user_id
         AND left(tool_effects.key, 36) = CAST(runs.id AS text)
 """
-# A turn that came between is stopped, too: its run is gone, so that it can keep nothing.
+# A turn that came between is stopped, too: its run is gone, so that it can keep nothing. What is spent stays
+# spent: the runs are locked first, so that none ends unseen.
 _ERASE: Final = text(
     f"""
-    WITH live AS (
-        SELECT id FROM runs WHERE user_id = :user_id AND conversation_id = ANY(:ids)
-            AND status IN ('queued', 'running', 'requires_action')
+    WITH mine AS (
+        SELECT id, conversation_id, status, created_at, usage FROM runs
+        WHERE user_id = :user_id AND conversation_id = ANY(:ids)
+        ORDER BY id FOR UPDATE
     ), told AS (
-        SELECT pg_notify('turnlog', 'c' || replace(CAST(id AS text), '-', '')) FROM live
+        SELECT pg_notify('turnlog', 'c' || replace(CAST(id AS text), '-', '')) FROM mine
+        WHERE status IN ('queued', 'running', 'requires_action')
     ), gone AS (
-        DELETE FROM conversations WHERE user_id = :user_id AND id = ANY(:ids) RETURNING id
+        DELETE FROM conversations
+        WHERE user_id = :user_id AND id = ANY(:ids) AND (SELECT count(*) FROM mine) >= 0
+        RETURNING id
+    ), spent AS (
+        INSERT INTO spent_tokens (user_id, hour, tokens)
+        SELECT :user_id, date_trunc('hour', mine.created_at, 'UTC'),
+            sum(CAST(usage ->> 'total_tokens' AS bigint))
+        FROM mine JOIN gone ON gone.id = mine.conversation_id
+        WHERE mine.created_at > now() - interval '1 day' AND usage ->> 'total_tokens' IS NOT NULL
+        GROUP BY 2
+        ON CONFLICT (user_id, hour) DO UPDATE SET tokens = spent_tokens.tokens + excluded.tokens
     ), effects AS ({_EFFECTS.format(gone="gone")})
     SELECT id, (SELECT count(*) FROM told) FROM gone
     """  # noqa: S608

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final, TypeAlias
 
 from chat_api.providers.completions import Completion
+from chat_api.providers.meter import Meter
 from chat_api.providers.tool_calls import UNUSABLE
 from chat_api.runs.errors import LeaseLost
 from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
@@ -25,7 +26,7 @@ _LOST: Final = "The user approved this call, but there is no such tool any more,
 
 Perform: TypeAlias = Callable[[str, dict[str, Any] | None], Awaitable[Call]]
 OnText: TypeAlias = Callable[[str], None]
-Ask: TypeAlias = Callable[[OnText], Awaitable[Completion]]
+Ask: TypeAlias = Callable[[OnText, Meter], Awaitable[Completion]]
 
 
 class Journal:
@@ -41,6 +42,7 @@ class Journal:
         self._run: Final = run
         self.spending: Final = Spending()
         self._asked = 0
+        self._meter = Meter()
         self._completions: dict[int, Completion] = {}
         # Model calls that failed: others, with other numbers, came in their place.
         self._failed: set[int] = set()
@@ -170,10 +172,13 @@ class Journal:
         step_id = str(self._asked)
         self._begun.pop(self._asked, None)
         self._start({"step_id": step_id, "kind": "model", "name": model, "provider": provider})
+        self._meter = Meter()
         try:
-            completion = await ask(self._say)
+            completion = await ask(self._say, self._meter)
         except Problem as problem:
-            self._finish(step_id, error=problem.message)
+            # Who refuses, or cannot be reached, takes nothing for it.
+            taken = self._pay(step_id) if self._meter.heard else {}
+            self._finish(step_id, error=problem.message, **taken)
             raise
         self._finish(step_id, **tokens_of(completion), **output_of(completion))
         self.spending.add(provider, model, completion)
@@ -222,12 +227,13 @@ class Journal:
     def close(self) -> None:
         """End the steps that are open: the turn has been stopped."""
         for step_id, (data, _) in list(self._open.items()):
-            changed: dict[str, Any] = {}
             if data["kind"] == "tool":
                 step = self._step(step_id)
-                changed = {"changed": True} if step.changed is not None else {}
+                also = {"changed": True} if step.changed is not None else {}
                 step.refuse(_INTERRUPTED, data["arguments"])
-            self._finish(step_id, error=_INTERRUPTED, **changed)
+            else:
+                also = self._pay(step_id)
+            self._finish(step_id, error=_INTERRUPTED, **also)
         for step in self._tools.values():
             if step.started and step.outcome is None:
                 # One that an earlier attempt began.
@@ -235,6 +241,14 @@ class Journal:
         for data in self._begun.values():
             self._add("step.finished", data | {"latency_ms": 0.0, "error": _INTERRUPTED})
         self._over = True
+
+    def _pay(self, step_id: str) -> dict[str, Any]:
+        """Count what a model call has taken that breaks off, for its event."""
+        taken, (data, _) = self._meter.taken(), self._open[step_id]
+        if taken is None:
+            return {}
+        self.spending.add(data["provider"], data["name"], taken)
+        return tokens_of(taken)
 
     def _say(self, text: str) -> None:
         if not self._saying and self._texts:

@@ -21,7 +21,7 @@ from sqlmodel import Field, SQLModel
 
 from kit.postgres.tables import Table, timestamp
 
-__all__ = ["FINAL", "IDEMPOTENCY", "ONE_LIVE_RUN", "EventRow", "Run"]
+__all__ = ["FINAL", "IDEMPOTENCY", "ONE_LIVE_RUN", "EventRow", "Run", "SpentTokens"]
 
 ONE_LIVE_RUN: Final = "runs_one_live_a_conversation"
 IDEMPOTENCY: Final = "runs_idempotency"
@@ -143,3 +143,15 @@ class EventRow(SQLModel, table=True):
     type: str = Field(sa_type=Text)
     data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     at: datetime = timestamp()
+
+
+class SpentTokens(SQLModel, table=True):
+    """What runs that were begun in an `hour` took, and are deleted since."""
+
+    __tablename__: ClassVar[Any] = "spent_tokens"
+
+    user_id: UUID = Field(
+        sa_column=Column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, nullable=False)
+    )
+    hour: datetime = timestamp(default=False, primary_key=True)
+    tokens: int = Field(sa_type=BigInteger)

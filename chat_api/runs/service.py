@@ -73,7 +73,11 @@ def admitted(
 ) -> AbstractAsyncContextManager[Quota | None]:
     """Where a turn may begin, and what is left of them. Raises what `Admission.admit` raises."""
     admission = worker.deps.admission
-    return nullcontext() if admission is None else admission.admit(identity, key)
+    return (
+        nullcontext()
+        if admission is None
+        else admission.admit(identity, key, answer=worker.deps.answer_tokens)
+    )
 
 
 async def start(

@@ -9,7 +9,10 @@ __all__ = ["Spending"]
 
 
 class Spending:
-    """The model calls that were answered, of all attempts: one that was made anew was paid for twice."""
+    """The model calls of all attempts: one that was made anew was paid for twice.
+
+    One that broke off or was cancelled was paid for as far as it had come.
+    """
 
     def __init__(self) -> None:
         self._paid: list[tuple[str | None, str, Completion]] = []

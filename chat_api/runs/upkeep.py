@@ -23,6 +23,6 @@ async def clear_forever(deps: TurnDeps, fold_after: float) -> NoReturn:
             while await fold(deps.db, fold_after):
                 pass
             if deps.admission is not None:
-                await deps.admission.limits.limiter.clear()
+                await deps.admission.clear()
         except AWAY as error:
             _log.warning("nothing_cleared", reason=type(error).__name__)

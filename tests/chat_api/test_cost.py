@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.replica import execute, running_api
-from tests.model_server import ModelServer, call, chunk, say, sse
+from tests.model_server import Hold, ModelServer, call, chunk, say, sse, stream
 from tests.servers import Person
 
 
@@ -80,8 +81,49 @@ def test_a_turn_that_no_model_answered_cost_nothing(
     priced: str, person: MakePerson, model: ModelServer
 ) -> None:
     alice = person(priced)
-    model.answers(lambda _: say(""))
+    model.answers(JSONResponse({}, 403))
     failed = alice.post("Hello")
     assert failed.status_code >= 500
     [run] = alice.http.get("/api/v1/runs").json()["runs"]
     assert (run["status"], run["usage"]["requests"], run["cost_usd"]) == ("failed", 0, "0")
+
+
+def test_an_answer_that_is_none_costs_what_its_server_counts(
+    priced: str, person: MakePerson, model: ModelServer
+) -> None:
+    alice = person(priced)
+    model.answers(lambda _: say(""))
+    assert alice.post("Hello").status_code >= 500
+    [run] = alice.http.get("/api/v1/runs").json()["runs"]
+    assert (run["usage"]["total_tokens"], run["usage"]["estimated"]) == (15, False)
+    assert run["cost_usd"] == "0.0000045"
+
+
+@pytest.mark.parametrize("words", ["", "All of it but the last word " * 100])
+def test_an_answer_that_is_cancelled_costs_what_there_was_of_it(
+    priced: str, person: MakePerson, model: ModelServer, words: str
+) -> None:
+    alice, hold = person(priced), Hold()
+    model.answers(stream(*([words] if words else []), hold, "."))
+    path, later = f"/api/{alice.name}/chat", {"Prefer": "respond-async"}
+    begun = alice.http.post(path, json={"message": "Hello " * 400}, headers=later).json()["data"]["run_id"]
+    hold.wait()
+    run = alice.http.post(f"/api/v1/runs/{begun}/cancel").json()
+    hold.open()
+    usage = run["usage"]
+    assert (run["status"], usage["requests"], usage["estimated"]) == ("cancelled", 1, True)
+    assert usage["output_tokens"] == len(words) // 4
+    assert usage["input_tokens"] > 600
+    assert float(run["cost_usd"]) > 0
+    [step] = alice.http.get(f"/api/v1/runs/{begun}/steps").json()["steps"]
+    assert (step["status"], step["output_tokens"]) == ("failed", usage["output_tokens"])
+
+
+def test_an_answer_that_breaks_off_costs_what_there_was_of_it(
+    priced: str, person: MakePerson, model: ModelServer
+) -> None:
+    alice = person(priced)
+    model.answers(stream("Half of it", then="end"))
+    assert alice.post("Hello").status_code >= 500
+    [run] = alice.http.get("/api/v1/runs").json()["runs"]
+    assert (run["usage"]["requests"], run["usage"]["output_tokens"]) == (1, 3)

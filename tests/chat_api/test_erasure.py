@@ -60,6 +60,8 @@ def furnish(http: httpx2.Client, name: str, model: ModelServer, word: str) -> st
     turn = http.post(f"/api/{name}/chat", json={"message": word})
     assert turn.status_code == 200, turn.text
     model.script = lambda _: say("Hello.")
+    gone = http.post(f"/api/{name}/chat", json={"message": word}).json()["data"]["conversation_id"]
+    assert http.delete(f"/api/v1/conversations/{gone}", params={"hard_delete": True}).is_success
     conversation = turn.json()["data"]["conversation_id"]
     agent = post(http, "agents", name=word, system_prompt=word, metadata={"about": word})["agent_id"]
     http.patch(f"/api/v1/agents/{agent}", json={"system_prompt": f"{word}, again"})

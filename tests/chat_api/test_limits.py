@@ -10,11 +10,11 @@ from websockets.sync.client import connect
 
 from tests.chat_api.conftest import MakePerson
 from tests.chat_api.processes import tool_server_process
-from tests.chat_api.replica import Gate, execute, running_api
+from tests.chat_api.replica import execute, running_api
 from tests.chat_api.sockets import Talk, closing, talking
 from tests.chat_api.sockets import address as socket_of
 from tests.mcp_server import raw_http
-from tests.model_server import ModelServer, say
+from tests.model_server import ModelServer
 from tests.servers import Person, mcp_token
 
 LIMITED: dict[str, Any] = {"rate_limit_enabled": True}
@@ -211,23 +211,6 @@ def test_calls_of_tools_are_limited_at_both_doors(
     assert "too often" in refused[0].json()["error"]["message"]
 
 
-def test_turns_begun_together_are_not_more_than_there_may_be(
-    database_url: str, model: ModelServer, person: MakePerson
-) -> None:
-    gate = Gate()
-    model.script = gate.before(say("Well."))
-    with (
-        running_api(database_url, model.url, **LIMITED, max_turns_per_user=3) as url,
-        ThreadPoolExecutor(12) as pool,
-    ):
-        ann = person(url)
-        path, later = f"/api/{ann.name}/chat", {"Prefer": "respond-async"}
-        begin = [pool.submit(ann.http.post, path, json={"message": "Hi"}, headers=later) for _ in range(24)]
-        answers = [each.result() for each in begin]
-        gate.open()
-    assert statuses(answers)[202] <= 3
-
-
 def test_another_tier_has_a_count_of_its_own(
     database_url: str, model: ModelServer, person: MakePerson
 ) -> None:
@@ -249,37 +232,3 @@ def test_logins_are_counted_by_address(database_url: str, model: ModelServer) ->
 
         assert [log_in("192.0.2.1") for _ in range(4)] == [401, 401, 401, 429]
         assert log_in("192.0.2.2") == 401
-
-
-def test_a_person_has_so_many_turns_at_a_time(
-    database_url: str, model: ModelServer, person: MakePerson
-) -> None:
-    gate = Gate()
-    with running_api(database_url, model.url, **LIMITED, max_turns_per_user=2) as url:
-        ann, bob = person(url), person(url)
-        model.answers(gate.before(say("One")), gate.before(say("Two")), say("Bob's"), say("Three"))
-        path, later = f"/api/{ann.name}/chat", {"Prefer": "respond-async"}
-        first = {"message": "Hello"}
-        known = later | {"Idempotency-Key": "one"}
-        begun = ann.http.post(path, json=first, headers=known)
-        ann.http.post(path, json=first, headers=later)
-        refused = ann.http.post(path, json=first, headers=later)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_turns")
-        assert refused.headers["Retry-After"] == "5"
-        # The same turn, sent again, is no further one; others are not concerned.
-        assert ann.http.post(path, json=first, headers=known).json() == begun.json()
-        gate.wait()
-        assert bob.say("Hello")["response"] == "Bob's"
-        gate.open()
-
-
-def test_a_person_has_so_many_tokens_a_day(database_url: str, model: ModelServer, person: MakePerson) -> None:
-    with running_api(database_url, model.url, **LIMITED, tokens_per_day=20) as url:
-        ann = person(url)
-        assert [ann.post("Hello").status_code for _ in range(2)] == [200, 200]
-        refused = ann.post("Hello")
-        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_spent")
-        assert person(url).post("Hello").status_code == 200
-        yesterday = "UPDATE runs SET id = CAST('00000000-0000-7000-8000-' || right(id::text, 12) AS uuid)"
-        execute(database_url, f"DELETE FROM events; {yesterday}")
-        assert ann.post("Hello").status_code == 200
