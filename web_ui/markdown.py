@@ -19,6 +19,8 @@ _PICTURE: Final = re.compile(r"(?<!!)!++(?=\[)")
 _TICKS: Final = re.compile(r"`++")
 _FENCE: Final = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}+(?=[^`]*$)|~{3,}+)")
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!~|<>$:@&])")
+# An icon, which Streamlit finds also behind a backslash.
+_ICON: Final = re.compile(r":(?=material/|streamlit:)")
 # What may hold a backtick that begins no code: tags, mathematics, escapes, links and addresses.
 _MAY_HOLD_TICKS: Final = re.compile(r"[<$\\\[]|://|www\.", re.IGNORECASE)
 # Where fences may mean something else from here on: in lists and quotes, mathematics, directives and HTML.
@@ -117,4 +119,6 @@ def _plain(text: str) -> str:
 
 def inline(text: str) -> str:
     """`text` as it is, on one line, for labels that are Markdown."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    # A word joiner is not seen.
+    words = _ICON.sub(":\u2060", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", words)

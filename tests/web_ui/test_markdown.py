@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from web_ui.markdown import safe
+from web_ui.markdown import inline, safe
 
 PICTURE: Final = "![x](http://e/)"
 LINK: Final = "[x](http://e/)"
@@ -72,3 +72,10 @@ def test_of_a_very_long_text_the_beginning_is_shown_and_how_much_more_there_is(f
     beneath = shown[-60:].lstrip("x")
     assert beneath.startswith(f"\n{fence}\n" if fence else "\n\n*1,")
     assert beneath.endswith(" characters more are not shown here.*")
+
+
+def test_a_name_brings_no_icon_with_it() -> None:
+    shown = inline(":material/verified: Official :streamlit:").replace("\\", "")
+    assert ":material/" not in shown
+    assert ":streamlit:" not in shown
+    assert shown.replace("\u2060", "") == ":material/verified: Official :streamlit:"
