@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import streamlit as st
@@ -22,9 +23,17 @@ _QUESTIONS: Final = {
 }
 
 
-def show_call(call: Call) -> None:
-    """A card: name and time on it, arguments and result in it."""
-    with st.expander(_title(call), icon=_icon(call)):
+def show_call(call: Call, key: str | None = None, ask: Callable[[], float | None] | None = None) -> None:
+    """A card: name and time on it, arguments and result in it.
+
+    `ask`: how many ms it took, to be told in a card of this `key` once that is opened.
+    """
+    card = st.expander(_title(call), icon=_icon(call), key=key, on_change="rerun" if ask else "ignore")
+    with card:
+        # Not on it: a card with another title is another one to Streamlit, and closed.
+        took = ask() if ask is not None and card.open else None
+        if took is not None:
+            st.caption(f"Took {_told(took)}")
         st.caption("Arguments")
         st.code(_json(call.arguments), language="json", wrap_lines=True)
         if call.error is not None:
@@ -52,9 +61,11 @@ def _title(call: Call) -> str:
 
 
 def _time(latency_ms: float | None) -> str:
-    if latency_ms is None:
-        return ""
-    return f" · {latency_ms:.0f} ms" if latency_ms < _SECOND_MS else f" · {latency_ms / _SECOND_MS:.1f} s"
+    return "" if latency_ms is None else f" · {_told(latency_ms)}"
+
+
+def _told(latency_ms: float) -> str:
+    return f"{latency_ms:.0f} ms" if latency_ms < _SECOND_MS else f"{latency_ms / _SECOND_MS:.1f} s"
 
 
 def _json(value: Any) -> str:

@@ -11,7 +11,7 @@ from web_ui.actions import show_actions
 from web_ui.api import Api, ApiError, NotSignedIn
 from web_ui.choosing import chosen
 from web_ui.fallbacks import fallbacks_of, keep_fallbacks
-from web_ui.history import AVATARS, messages_of, show_message
+from web_ui.history import AVATARS, keep_times, messages_of, show_message
 from web_ui.live import show_live
 from web_ui.markdown import safe
 from web_ui.place import conversation, enter, find_place
@@ -149,7 +149,7 @@ class Chat:
         notes = fallbacks_of(self._api, self._conversation)
         for message in shown:
             with st.container():
-                show_message(self._api, message, notes.get(message["run_id"]))
+                show_message(self._api, message, notes.get(message["run_id"]), is_live=self.is_live)
                 with _slot(shown=not self.is_live):
                     if not self.is_live:
                         show_actions(self._api, message, self._begin, is_last=message is history[-1])
@@ -208,6 +208,7 @@ class Chat:
         else:
             if turn is not None and outcome != "refused":
                 keep_fallbacks(turn)
+                keep_times(turn)
                 st.session_state.pop("leaf", None)
             refused: Turn | None = st.session_state.get("put_off")
             turn = refused if run_id is None else Turn(self._api, run_id=run_id, conversation_id=here)
