@@ -88,6 +88,11 @@ class Chat:
             st.session_state.history = (here, self.messages, self._more)
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is such a conversation, perhaps with nothing in it."""
+        return self._conversation is not None and (bool(self.messages) or self._refusal is None)
+
+    @property
     def is_branched(self) -> bool:
         """Whether there may be others in the place of what is shown."""
         return self._more or any(len(message["siblings"]) > 1 for message in self.messages)

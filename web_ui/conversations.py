@@ -29,6 +29,7 @@ _LONGEST_QUERY: Final = 200
 _FORMATS: Final = {"Markdown": "markdown", "JSON": "json"}
 _LINK: Final = '<a href="{}" style="color: inherit; display: block; padding: 0.25rem 0">{}</a>'
 _UNTITLED: Final = "New conversation"
+_ALL: Final = "all"
 
 
 def show_conversations(api: Api, *, anew: bool) -> None:
@@ -121,10 +122,10 @@ def _open(conversation_id: str, agent_id: str | None, message_id: str | None) ->
     go_to(conversation_id, agent_id, message_id)
 
 
-def show_menu(api: Api, last: str, *, is_branched: bool, is_live: bool) -> None:
+def show_menu(api: Api, last: str | None, *, is_branched: bool, is_live: bool) -> None:
     """Of the conversation that is open: its name, the archive, files of it, and the end of it.
 
-    `last` is the message that the branch on the page ends with.
+    `last` is the message that the branch on the page ends with, where there is one.
     """
     open_one = conversation()
     if open_one is not None:
@@ -133,7 +134,7 @@ def show_menu(api: Api, last: str, *, is_branched: bool, is_live: bool) -> None:
         show(api, open_one, last, is_branched=is_branched)
 
 
-def _show_menu(api: Api, open_one: str, last: str, *, is_branched: bool) -> None:
+def _show_menu(api: Api, open_one: str, last: str | None, *, is_branched: bool) -> None:
     draw_what_changed()
     menu = st.popover(
         "This conversation",
@@ -162,7 +163,7 @@ def _show_menu(api: Api, open_one: str, last: str, *, is_branched: bool) -> None
         archived = found["status"] == "archived"
         action, words = ("unarchive", "Take out of the archive") if archived else ("archive", "Archive")
         _button(words, ":material/archive:", "archive", _archive, (api, open_one, action))
-        _show_exports(open_one, last, is_branched=is_branched)
+        _show_exports(open_one, last or _ALL, is_branched=is_branched)
         if st.session_state.get("sure") == open_one:
             st.caption("All that was said in it goes.")
             _button("Delete it", ":material/delete:", "delete", _delete, (api, open_one))
@@ -176,7 +177,7 @@ def _ask(open_one: str) -> None:
 
 def _show_exports(open_one: str, last: str, *, is_branched: bool) -> None:
     """Of the branch on the page, and of all."""
-    ways = {"Export": last, "All branches": "all"} if is_branched else {"Export": last}
+    ways = {"Export": last, "All branches": _ALL} if is_branched else {"Export": last}
     # Streamlit's own button would hold the whole file in memory.
     st.html("".join(_link(open_one, way, format_, ways[way]) for way in ways for format_ in _FORMATS))
 

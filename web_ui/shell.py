@@ -52,8 +52,9 @@ def _show_chat(api: Api, login: Login) -> None:
     show_sidebar(api, anew=not chat.is_live)
     chat.read()
     with st.container():
-        if chat.messages:
-            show_menu(api, chat.messages[-1]["id"], is_branched=chat.is_branched, is_live=chat.is_live)
+        if chat.is_there:
+            last = chat.messages[-1]["id"] if chat.messages else None
+            show_menu(api, last, is_branched=chat.is_branched, is_live=chat.is_live)
     chat.show()
 
 
