@@ -1,10 +1,12 @@
-"""What the OpenAPI document says beyond what the routes' signatures do."""
+"""What the OpenAPI document says beyond what the routes' signatures do, and where it is read."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 from fastapi import FastAPI
 from typing_extensions import override
+
+from chat_api.reference import reference_routes
 
 __all__ = ["TAGS", "DescribedApi"]
 
@@ -165,6 +167,13 @@ _BODIES: Final[dict[str, Any]] = {
 
 class DescribedApi(FastAPI):
     """FastAPI whose OpenAPI document names each error that a route can answer with, and has examples."""
+
+    @override
+    def setup(self) -> None:
+        # Theirs load what they run from elsewhere, in whatever version is there.
+        self.docs_url = self.redoc_url = None
+        super().setup()
+        self.router.routes.extend(reference_routes())
 
     @override
     def openapi(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from chat_api.auth.dependencies import Caller
 from chat_api.main import create_app
+from chat_api.reference import PAGE_PATH, PART_PATH
 from mcp_server.icons import ICONS_PATH
 from tests.chat_api.belongings import BELONGINGS, NO_IDS
 from tests.chat_api.every_route import (
@@ -40,9 +41,8 @@ FOR_EVERYBODY: Final = {
 }
 NOT_OF_THE_API: Final = {
     "/openapi.json",
-    "/docs",
-    "/docs/oauth2-redirect",
-    "/redoc",
+    PAGE_PATH,
+    PART_PATH,
     "/api/v1/ws",
     "/mcp",
     "/.well-known/oauth-protected-resource/mcp",

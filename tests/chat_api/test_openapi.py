@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
-import httpx2
 import pytest
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator
@@ -11,7 +10,6 @@ from jsonschema import Draft202012Validator
 from chat_api.main import create_app
 from chat_api.openapi import TAGS
 from tests.chat_api.replica import settings_for
-from tests.servers import Person
 
 ENVELOPE = "#/components/schemas/ErrorEnvelope"
 # A form that is said elsewhere: RFC 7517.
@@ -137,16 +135,3 @@ def test_both_ways_to_sign_in_are_named(document: dict[str, Any]) -> None:
     ]
     assert secured
     assert all(either == [{"accessToken": []}, {"apiKey": []}] for either in secured)
-
-
-def test_the_page_needs_no_token_and_a_pasted_one_is_good_there(api: str, alice: Person) -> None:
-    with httpx2.Client(base_url=api, trust_env=False) as browser:
-        page = browser.get("/docs")
-        assert page.headers["Content-Type"].startswith("text/html")
-        assert "url: '/openapi.json'" in page.text
-        document = browser.get("/openapi.json").json()
-    # The page sends what is pasted as the scheme says.
-    scheme = document["components"]["securitySchemes"]["accessToken"]["scheme"]
-    token = alice.http.headers["Authorization"].split(" ")[1]
-    sent = {"Authorization": f"{scheme.title()} {token}"}
-    assert httpx2.get(f"{api}/api/v1/auth/me", headers=sent, trust_env=False).status_code == 200
