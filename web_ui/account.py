@@ -183,6 +183,9 @@ def _erase(api: Api, login: Login, password: str | None) -> None:
         login.renew()
     body: dict[str, Any] = {"user_id": login.user["user_id"]}
     api.delete(_ME, body if password is None else {**body, "password": password})
+    # Also what was typed, which is kept at the end of other logins.
+    st.session_state.clear()
+    serving().unsent.forget(login.user["user_id"])
 
 
 def _leave(login: Login) -> None:

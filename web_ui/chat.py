@@ -15,14 +15,13 @@ from web_ui.history import AVATARS, keep_times, messages_of, show_message
 from web_ui.live import show_live
 from web_ui.markdown import safe
 from web_ui.place import conversation, enter, find_place
+from web_ui.prompt import is_said, show_field, take_said
 from web_ui.trouble import show_trouble
 from web_ui.turn import Asked, State, Turn
 
 __all__ = ["Chat"]
 
-_LONGEST_MESSAGE: Final = 100_000
 _SHOWN: Final = 60
-_SAID: Final = "said"
 _NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -47,16 +46,9 @@ class Chat:
         self.is_live = self._turn is not None and self._turn.state.outcome is None
 
     def take_prompt(self) -> None:
-        """Begin a turn with what was said. The field is at the bottom of the page wherever this stands."""
-        st.chat_input(
-            "Message",
-            key="say",
-            max_chars=_LONGEST_MESSAGE,
-            submit_mode="disable",
-            disabled=self.is_live,
-            on_submit=_keep_prompt,
-        )
-        place, prompt = st.session_state.pop(_SAID, (None, ""))
+        """Begin a turn with what was said."""
+        show_field(disabled=self.is_live)
+        place, prompt = take_said()
         if not prompt or self.is_live or place != self._conversation:
             return
         here = {} if self._conversation is None else {"conversation_id": self._conversation}
@@ -205,7 +197,7 @@ class Chat:
         if outcome == "refused":
             st.session_state.put_off = turn
         # What is said just now does not wait for this: the API knows.
-        is_asked = here is not None and _SAID not in st.session_state
+        is_asked = here is not None and not is_said()
         lost = turn.state.run_id if turn is not None and outcome == "lost" else None
         run_id = self._unfinished(here, lost) if is_asked and here is not None else None
         if turn is not None and run_id is not None and run_id == turn.state.run_id:
@@ -249,11 +241,6 @@ class Chat:
                 "`OPENAI_API_KEY` for the server. It is found by itself."
             )
             st.button("Look again", key="look", icon=":material/refresh:")
-
-
-def _keep_prompt() -> None:
-    """Until it is sent: the drawing that would send it may be broken off."""
-    st.session_state[_SAID] = (st.session_state.get("place", conversation()), st.session_state["say"])
 
 
 def _slot(*, shown: bool) -> Any:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
 from web_ui.api import ApiError
 from web_ui.markdown import safe
 
-__all__ = ["Draft", "close_draft", "draft_of", "open_draft", "show_way_back"]
+__all__ = ["Draft", "close_draft", "draft_of", "drafts_changed", "open_draft", "show_way_back"]
+
+_DRAFT: Final = "draft of "
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +114,14 @@ def draft_of(kind: str) -> Draft | None:
     return st.session_state.get(_place(kind))
 
 
+def drafts_changed() -> dict[str, Draft]:
+    """Those of this tab in which something was changed, by the names that they have in it."""
+    found = {str(name): each for name, each in st.session_state.items() if str(name).startswith(_DRAFT)}
+    for draft in found.values():
+        draft.take()
+    return {name: draft for name, draft in found.items() if draft.changed}
+
+
 def close_draft(kind: str) -> None:
     draft = draft_of(kind)
     if draft is not None:
@@ -140,4 +150,4 @@ def _leave(kind: str) -> None:
 
 
 def _place(kind: str) -> str:
-    return f"draft of {kind}"
+    return f"{_DRAFT}{kind}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 import streamlit as st
@@ -11,6 +12,7 @@ from web_ui.markdown import safe
 
 __all__ = [
     "DEFAULT_AGENT",
+    "address_of",
     "attempt",
     "conversation",
     "conversation_before",
@@ -43,6 +45,11 @@ def conversation() -> str | None:
         return None if given is None else str(UUID(given))
     except ValueError:
         return _NOWHERE
+
+
+def address_of(conversation_id: str | None) -> str:
+    """Where a conversation is on this page, or a new one."""
+    return "/" if conversation_id is None else f"/?{urlencode({_PLACE: conversation_id})}"
 
 
 def conversation_before() -> str | None:

@@ -9,9 +9,11 @@ from web_ui.conversations import show_menu
 from web_ui.logins import Login
 from web_ui.markdown import safe
 from web_ui.pages import go_through
-from web_ui.place import leave, say_notice
+from web_ui.place import say_notice
 from web_ui.serving import serving
 from web_ui.sidebar import show_sidebar
+from web_ui.signed_out import begin_here, end_here, is_over, show_signed_out
+from web_ui.typed import bring_back
 
 __all__ = ["show_page"]
 
@@ -19,22 +21,17 @@ __all__ = ["show_page"]
 def show_page(login: Login | None) -> None:
     """Everything that who is signed in sees."""
     st.set_page_config(page_title="Turnlog", layout="centered", initial_sidebar_state="auto")
-    if login is None:
-        # Who comes back may be somebody else.
-        st.session_state.clear()
-        _say_signed_out()
+    if login is None or is_over(login):
+        show_signed_out(login)
         return
-    who = login.user["user_id"]
-    if st.session_state.get("who", who) != who:
-        st.session_state.clear()
-    st.session_state.who = who
+    begin_here(login)
     st.session_state.pop("draw_all", None)
+    bring_back(login.user["user_id"])
     say_notice()
     try:
         go_through(_show_chat, Api(serving().http, login.bearer), login)
     except NotSignedIn:
-        leave()
-        _say_signed_out()
+        end_here(login)
 
 
 def _show_chat(api: Api, login: Login) -> None:
@@ -56,9 +53,3 @@ def _show_chat(api: Api, login: Login) -> None:
             last = chat.messages[-1]["id"] if chat.messages else None
             show_menu(api, last, is_branched=chat.is_branched, is_live=chat.is_live)
     chat.show()
-
-
-def _say_signed_out() -> None:
-    st.title("You are signed out", anchor=False)
-    # A constant of ours; Streamlit's own links open another tab.
-    st.html('<a href="/signin" style="color: inherit">Sign in</a>')

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
+from uuid import uuid4
 
 import streamlit as st
 
-__all__ = ["FRESH", "Draft", "draft_of", "drop", "renew"]
+__all__ = ["FRESH", "Draft", "draft_of", "drafts_touched", "drop", "renew"]
 
 FRESH: Final[dict[str, Any]] = {
     "name": "",
@@ -22,9 +23,9 @@ FRESH: Final[dict[str, Any]] = {
     "streaming": True,
     "metadata": {},
 }
+_TEXTS: Final = ("name", "description", "system_prompt")
 _NEW: Final = "new"
 _DRAFTS: Final = "agent-drafts"
-_COUNT: Final = "agent-draft-count"
 
 
 @dataclass(slots=True)
@@ -65,6 +66,13 @@ class Draft:
     def is_touched(self) -> bool:
         return bool(self.changes) or self._metadata() is None
 
+    def note(self) -> None:
+        """Note the texts that its fields have, where the page was not drawn since they were typed."""
+        for name in _TEXTS:
+            said: str = st.session_state.get(f"{self.key}-{name}", self.values[name] or "")
+            self.values[name] = said if said.strip() or FRESH[name] is not None else None
+        self.notes = st.session_state.get(f"{self.key}-metadata", self.notes)
+
     def _metadata(self) -> dict[str, Any] | None:
         if not self.notes.strip():
             return {}
@@ -91,11 +99,10 @@ def draft_of(agent: Mapping[str, Any] | None) -> Draft:
     draft = drafts.get(name)
     newer = draft is not None and before.get("version", 0) > draft.before.get("version", 0)
     if draft is None or (newer and not draft.is_touched):
-        # Another key, as Streamlit shows under the same what was typed before.
-        st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1
         notes = json.dumps(before["metadata"], ensure_ascii=False, indent=2) if before["metadata"] else ""
         values = {name: before[name] for name in FRESH if name != "metadata"}
-        draft = drafts[name] = Draft(before, f"agent-{st.session_state[_COUNT]}", values, notes)
+        # Another key each time, as Streamlit shows under the same what was typed before.
+        draft = drafts[name] = Draft(before, f"agent-{uuid4().hex}", values, notes)
     return draft
 
 
@@ -111,3 +118,12 @@ def drop(draft: Draft) -> None:
     drafts: dict[str, Draft] = st.session_state.get(_DRAFTS, {})
     for name in [name for name, each in drafts.items() if each is draft]:
         del drafts[name]
+
+
+def drafts_touched() -> dict[str, dict[str, Draft]]:
+    """What was typed in this tab and is not kept, by the name that it has there."""
+    drafts: dict[str, Draft] = st.session_state.get(_DRAFTS, {})
+    for draft in drafts.values():
+        draft.note()
+    touched = {name: draft for name, draft in drafts.items() if draft.is_touched}
+    return {_DRAFTS: touched} if touched else {}
