@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from chat_api.auth.limits import Kind
-from kit.rates import Rate, is_rate, parse_rate
+from chat_api.auth.limits import Limits
+from chat_api.auth.seats import Seats
+from kit.limits import Limiter
+from kit.rates import is_rate, parse_rate
 from kit.settings import KitSettings
 
 __all__ = ["LimitSettings"]
@@ -36,6 +38,12 @@ class LimitSettings(KitSettings):
     max_turns_per_user: int = Field(
         default=20, ge=1, le=10_000, description="Turns of one person that are not over, at most"
     )
+    max_streams_per_user: int = Field(
+        default=50,
+        ge=1,
+        le=10_000,
+        description="Answers, and WebSockets, that one person may have open at one process",
+    )
     tokens_per_day: int | None = Field(
         default=None, ge=1, description="Tokens that one person may use in 24 hours; unset: any number"
     )
@@ -44,11 +52,18 @@ class LimitSettings(KitSettings):
         description="Addresses and networks of proxies whose X-Forwarded-For is believed, comma-separated",
     )
 
-    @property
-    def rates(self) -> dict[Kind, Rate]:
-        return {
-            "auth": parse_rate(self.rate_limit_auth),
-            "chat": parse_rate(self.rate_limit_chat),
-            "create": parse_rate(self.rate_limit_create),
-            "read": parse_rate(self.rate_limit_read),
-        }
+    def limits(self, limiter: Limiter) -> Limits:
+        """All that there are, for one process."""
+        return Limits(
+            limiter,
+            {
+                "auth": parse_rate(self.rate_limit_auth),
+                "chat": parse_rate(self.rate_limit_chat),
+                "create": parse_rate(self.rate_limit_create),
+                "read": parse_rate(self.rate_limit_read),
+            },
+            premium=self.rate_limit_premium,
+            default=self.rate_limit_default,
+            answers=Seats(self.max_streams_per_user),
+            sockets=Seats(self.max_streams_per_user),
+        )

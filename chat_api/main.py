@@ -242,7 +242,7 @@ def _others(settings: Settings, db: Db, stack: AsyncExitStack) -> OtherServers:
 def _limits(settings: Settings, db: Db) -> Limits | None:
     if not settings.rate_limit_enabled:
         return None
-    return Limits(Limiter(db), settings.rates, settings.rate_limit_premium, settings.rate_limit_default)
+    return settings.limits(Limiter(db))
 
 
 def _accounts(settings: Settings, db: Db, access: Access, stack: AsyncExitStack) -> Accounts:

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
+from chat_api.auth.seats import Seats
 from kit.access import Door
 from kit.limits import Limiter, Quota
 from kit.rates import Rate
@@ -39,14 +40,16 @@ _REFRESHES: Final = Rate(60, 60)
 class Limits:
     """The rates of each kind of request.
 
-    Of these, tier `premium` (a claim of the token) has `premium` times as much, and tier `default` has
-    `default` times as much. So has an address where nobody is signed in.
+    Tier `premium` (a claim of the token) has `premium` times as much, and tier `default` has `default` times
+    as much. So has an address where nobody is signed in. `answers` and `sockets` are what one may have open.
     """
 
     limiter: Limiter
     rates: Mapping[Kind, Rate]
     premium: float
     default: float
+    answers: Seats
+    sockets: Seats
 
     def of(self, kind: Kind, identity: Identity | None) -> Rate:
         rate = self.rates[kind]

@@ -1,6 +1,7 @@
 """The chat endpoints: a turn in, its answer out, whole or as it comes."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from structlog.contextvars import bind_contextvars
 
 from chat_api.auth.dependencies import Caller, PathOwner
-from chat_api.auth.limits import for_turns, tell
+from chat_api.auth.limits import for_turns, limits_of, tell
 from chat_api.conversations.schemas import ToolCall
 from chat_api.runs import service
 from chat_api.runs.acknowledge import Started
@@ -103,7 +104,8 @@ async def answered(
     asked: Asked, begin: Callable[[], Awaitable[tuple[Started, Drive | None]]], streamed: Wire = SSE
 ) -> Response | ChatResponse:
     """Let the turn `begin`, if it may, and answer as the client wants; a stream as `streamed` if it may."""
-    worker, caller = asked.worker, asked.caller
+    worker, caller, limits = asked.worker, asked.caller, limits_of(asked.request)
+    seat = nullcontext() if limits is None else limits.answers.offer(caller.owner)
     async with service.admitted(worker, caller, asked.key) as quota:
         if quota is not None:
             tell(asked.request, quota)
@@ -117,14 +119,15 @@ async def answered(
         events = service.follow(worker, started.run_id, 0, ended=False)
         leaves = asked.body.on_disconnect == "cancel"
         gone = (lambda: service.cancel(worker, caller.owner, started.run_id)) if leaves else None
-        return RunStream(events, wire, ids, gone=gone)
+        return RunStream(events, wire, ids, seat, gone=gone)
     if "respond-async" in asked.prefer:
         accepted = ChatAccepted(
             data=AcceptedData(run_id=started.run_id, conversation_id=started.conversation_id)
         )
         headers = {**ids, "Preference-Applied": "respond-async"}
         return JSONResponse(accepted.model_dump(mode="json"), 202, headers)
-    result = await service.answer_of(worker, caller, started, drive)
+    with seat:
+        result = await service.answer_of(worker, caller, started, drive)
     return ChatResponse(
         data=ChatData(
             response=result.text,

@@ -1,5 +1,6 @@
 """Runs: what became of turns, their logs, and stopping them."""
 
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Annotated, TypeAlias, cast
 from uuid import UUID
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
 from chat_api.auth.dependencies import Caller, Database, StreamCaller
+from chat_api.auth.limits import limits_of
 from chat_api.runs import listing, service
 from chat_api.runs.canonical import EventPage, page_of
 from chat_api.runs.decisions import Decision, pending
@@ -96,7 +98,10 @@ async def list_events(
     if wire is SSE and ended and not await read(worker.deps.db, run_id, after, 1):
         # An EventSource connects again after every end of a stream, but not after this.
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return RunStream(service.follow(worker, run_id, after, ended=ended), wire, {"X-Run-ID": str(run_id)})
+    limits = limits_of(request)
+    seat = nullcontext() if limits is None else limits.answers.offer(caller.owner)
+    events = service.follow(worker, run_id, after, ended=ended)
+    return RunStream(events, wire, {"X-Run-ID": str(run_id)}, seat)
 
 
 @router.post("/{run_id}/cancel")

@@ -9,6 +9,8 @@ from uuid import UUID
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from chat_api.auth.limits import Kind
+from chat_api.auth.limits import Limits as Rates
 from chat_api.auth.scopes import READ, WRITE
 from chat_api.runs import service
 from chat_api.runs.socket_follows import Follows, Stopping
@@ -103,8 +105,16 @@ class Connection:
     """Lives until the client leaves, its token expires, it takes nothing, or this process stops."""
 
     def __init__(
-        self, socket: WebSocket, worker: Worker, identity: Identity, limits: Limits, *, expires: float
+        self,
+        socket: WebSocket,
+        worker: Worker,
+        identity: Identity,
+        limits: Limits,
+        rates: Rates | None,
+        *,
+        expires: float,
     ) -> None:
+        self._rates: Final = rates
         self._socket: Final = socket
         self._worker: Final = worker
         self._identity: Final = identity
@@ -181,6 +191,7 @@ class Connection:
                 self._line.ack(message.run_id, message.seq)
             case Subscribe():
                 self._identity.require(READ)
+                await self._count("read")
                 await self._follows.subscribe(message, lambda: self._confirm("subscribed", message))
             case Unsubscribe():
                 self._follows.unsubscribe(message.key)
@@ -190,9 +201,15 @@ class Connection:
                 await self._chat(message)
             case Cancel():
                 self._identity.require(WRITE)
+                await self._count("create")
                 await self._cancel(message)
             case Auth():
                 raise BadMessage("Who you are is known; another token needs another connection.")
+
+    async def _count(self, kind: Kind) -> None:
+        """Count what a request would be counted as. Raises TooManyRequests."""
+        if self._rates is not None:
+            await self._rates.hit(kind, self._identity, "")
 
     async def _confirm(self, type_: str, message: Subscribe | Unsubscribe) -> None:
         named = message.model_dump(

@@ -1,13 +1,15 @@
 """The WebSocket's door: where it comes from, and who it is."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Final, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from chat_api.auth.limits import for_strangers
+from chat_api.auth.limits import for_strangers, limits_of
+from chat_api.auth.seats import TooManyConnections
 from chat_api.runs.socket import (
     LATER,
     UNAUTHORIZED,
@@ -63,9 +65,15 @@ async def converse(socket: WebSocket, limits: Limits) -> None:
     except Goodbye as goodbye:
         await farewell(socket, goodbye)
         return
-    worker = cast("Worker", socket.state.worker)
-    connection = Connection(socket, worker, identity, limits, expires=identity.expires_at + _LEEWAY)
-    with cast("Door", socket.state.door).access.visits.visiting(identity, connection.dismiss):
+    worker, rates = cast("Worker", socket.state.worker), limits_of(socket)
+    connection = Connection(socket, worker, identity, limits, rates, expires=identity.expires_at + _LEEWAY)
+    visits = cast("Door", socket.state.door).access.visits
+    try:
+        seat = nullcontext() if rates is None else rates.sockets.offer(identity.owner)
+    except TooManyConnections as problem:
+        await farewell(socket, Goodbye(LATER, problem))
+        return
+    with seat, visits.visiting(identity, connection.dismiss):
         await connection.run()
 
 

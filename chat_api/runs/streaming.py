@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -31,18 +31,27 @@ class RunStream(Response):
         events: AsyncGenerator[list[Event]],
         wire: Wire,
         headers: Mapping[str, str],
+        seat: AbstractContextManager[None],
         *,
         gone: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """`headers` name the run; `gone` is called where the client leaves before the end."""
+        """`headers` name the run, and `seat` is taken while it is sent.
+
+        `gone` is called where the client leaves before the end.
+        """
         super().__init__(media_type=wire.media_type, headers={**_HEADERS, **headers})
         del self.headers["content-length"]
         self._events = events
         self._wire = wire
+        self._seat = seat
         self._gone = gone
         self._whole = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._seat:
+            await self._run(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["last_words"] = self._parting
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
