@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.model_server import ModelServer, call, stream
@@ -18,18 +19,25 @@ ANSWER: Final = (
 )
 
 
-@AT_ANY_WIDTH
-def test_conversations_are_found_named_exported_and_deleted(
-    visitor: Visitor, model: ModelServer, api: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def zebras(api: str, model: ModelServer) -> list[str]:
+    """A conversation of more than the page shows, and than one page of the API has, beside another one."""
+    said = [
+        {"role": role, "content": f"{role} {number}"}
+        for number in range(300)
+        for role in ("user", "assistant")
+    ]
+    said[0]["content"] = "Something about zebras"
     with Person(api, "local").http as http:
         assert http.post("/api/local/chat", json={"message": "The first of them"}).is_success
-        # More than the page shows, and than one page of the API has.
-        said = [
-            {"role": role, "content": f"{role} {n}"} for n in range(300) for role in ("user", "assistant")
-        ]
-        long = {"messages": [{"role": "user", "content": "Something about zebras"}, *said[1:]]}
-        assert http.post("/api/v1/conversations/import", json=long).json()["imported"]
+        assert http.post("/api/v1/conversations/import", json={"messages": said}).json()["imported"]
+    return [each["content"] for each in said]
+
+
+@AT_ANY_WIDTH
+def test_conversations_are_found_named_exported_and_deleted(
+    visitor: Visitor, zebras: list[str], tmp_path: Path
+) -> None:
     page = visitor.page
     visitor.comes_in()
     with visitor.beside():
@@ -44,9 +52,7 @@ def test_conversations_are_found_named_exported_and_deleted(
         page.get_by_role("link", name="Export as JSON").press("Enter")
     download.value.save_as(tmp_path / "it.json")
     exported = json.loads((tmp_path / "it.json").read_text())
-    assert [each["content"] for each in exported["messages"]] == [
-        each["content"] for each in long["messages"]
-    ]
+    assert [each["content"] for each in exported["messages"]] == zebras
     page.get_by_label("Name").fill("Zebras")
     page.get_by_label("Name").press("Enter")
     with visitor.beside():
