@@ -1,6 +1,7 @@
 """`make chaos TURNS=10000 KILLS=900 SEED=…`: prints what was done, and the verdict; 1 on any fault."""
 
 import asyncio
+import json
 import os
 import secrets
 import statistics
@@ -11,6 +12,7 @@ from collections import Counter
 from tests.chaos.run import Trial, try_out
 
 _SHOWN = 5
+_WIDTH = 400
 
 
 def main() -> int:
@@ -36,6 +38,8 @@ def show(trial: Trial, seconds: float) -> None:
         **dict(sorted(trial.done.items())),
         "runs": verdict.runs,
         "runs completed": verdict.completed,
+        "runs cancelled": verdict.cancelled,
+        "of these by another attempt": verdict.stopped_elsewhere,
         "attempts": verdict.attempts,
         "texts compared": verdict.texts,
         "effects failed, as told": verdict.told,
@@ -51,6 +55,12 @@ def show(trial: Trial, seconds: float) -> None:
         print(f"FAULT {kind}: {len(found)}")
         for each in found[:_SHOWN]:
             print(f"    {each}")
+    for run in verdict.suspects[:_SHOWN]:
+        print(
+            f"{run.id} {run.status}, {run.usage}, {run.kept}, cancelled before attempts {set(run.stopping)}"
+        )
+        for row in run.log:
+            print(f"    {row.at:%H:%M:%S.%f} {row.seq:>12} {row.type} {json.dumps(row.data)[:_WIDTH]}")
     print("FAULTS" if verdict.faults else "NO FAULTS")
 
 

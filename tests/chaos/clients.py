@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, TypeAlias
@@ -15,11 +16,14 @@ from tests.servers import token_for
 
 __all__ = ["Turn", "take", "turns_of"]
 
-Way: TypeAlias = Literal["whole", "twice", "stream", "async"]
+Way: TypeAlias = Literal["whole", "twice", "stream", "async", "cancel"]
 
 _USERS = 20
+_TROUBLE = 0.05
 _GIVES_UP_AFTER = 180.0
 _PAUSE = 0.3
+# By the second, a driver that died meanwhile has been missed, and its turn is being taken over.
+_CANCELS_AFTER = ((0.0, 2.0), (4.0, 12.0))
 _TIMEOUT = httpx2.Timeout(20, connect=2)
 
 
@@ -42,7 +46,7 @@ class Turn:
     def title(self) -> str | None:
         """Of the todo that the turn is to add."""
         verb, _, title = self.message.partition(" ")
-        return title if verb == "add" else None
+        return title if verb in {"add", "slow"} else None
 
     def learn(self, response: httpx2.Response) -> None:
         run_id = response.headers.get("X-Run-ID")
@@ -53,12 +57,14 @@ class Turn:
 
 
 def turns_of(count: int, random: Random) -> list[Turn]:
-    """Of twenty turns, one is trouble."""
-    ways: list[Way] = ["whole", "whole", "twice", "stream", "stream", "async"]
+    ways: list[Way] = ["whole", "whole", "twice", "stream", "stream", "async", "cancel", "cancel"]
     turns: list[Turn] = []
     for number in range(count):
-        verb = random.choice(TROUBLE) if random.random() < 0.05 else "add"
-        turns.append(Turn(f"user{number % _USERS}", f"{verb} todo {number}", random.choice(ways)))
+        way = random.choice(ways)
+        verb = "slow" if way == "cancel" else "add"
+        if random.random() < _TROUBLE:
+            verb = random.choice(TROUBLE)
+        turns.append(Turn(f"user{number % _USERS}", f"{verb} todo {number}", way))
     return turns
 
 
@@ -74,6 +80,8 @@ async def take(turn: Turn, urls: list[str], random: Random) -> None:
                         await asyncio.sleep(_PAUSE)
         except TimeoutError:
             pass
+        finally:
+            client.leave()
 
 
 class _Client:
@@ -85,6 +93,7 @@ class _Client:
         self._at = random.randrange(len(urls))
         self._seen = 0
         self._said: list[str] = []
+        self._cancelling: asyncio.Task[None] | None = None
 
     async def send(self) -> None:
         self._turn.sent += 1
@@ -96,7 +105,10 @@ class _Client:
                 await self._stream()
             case "async" if self._turn.acknowledged:
                 await self._look()
-            case "async":
+            case "cancel" if self._turn.acknowledged:
+                self._cancelling = self._cancelling or asyncio.create_task(self._cancel())
+                await self._stream()
+            case "async" | "cancel":
                 await self._whole(self._at, Prefer="respond-async")
             case _:
                 await self._whole(self._at)
@@ -149,6 +161,21 @@ class _Client:
         if response.status_code == 200:
             self._turn.ended = response.json()["status"] in {"completed", "failed", "cancelled"}
 
+    async def _cancel(self) -> None:
+        """Stop the turn at some moment: at one replica after another, until one has answered."""
+        run_id, at, sent = next(iter(self._turn.run_ids)), self._random.randrange(len(self._urls)), False
+        await asyncio.sleep(self._random.uniform(*self._random.choice(_CANCELS_AFTER)))
+        while not sent:
+            at += 1
+            with suppress(httpx2.TransportError):
+                url = f"{self._url(at)}/api/v1/runs/{run_id}/cancel"
+                sent = (await self._http.post(url, headers=self._headers())).status_code == 200
+            await asyncio.sleep(_PAUSE)
+
+    def leave(self) -> None:
+        if self._cancelling is not None:
+            self._cancelling.cancel()
+
     async def _stream(self) -> None:
         """Begin the stream, or go on with it from the last event that came."""
         turn, at = self._turn, self._url(self._at)
@@ -180,7 +207,8 @@ class _Client:
                     self._said = [data["content"]]
                 case "token":
                     self._said.append(data["content"])
-                case "done" | "error":
+                # One without a number is a replica's farewell.
+                case "done" | "error" if number is not None:
                     self._turn.text = "".join(self._said)
                     self._turn.ended = True
                 case _:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from math import inf
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sqlalchemy import make_url
 
 from tests.chaos.proxy import Proxy, proxy_to
 from tests.chaos.replica import run
+from tests.chaos.verdict import watch_claims
 from tests.chat_api.processes import free_port
 from tests.forks import forked
 from tests.kit.postgres_server import Server, own_server
@@ -26,6 +28,9 @@ __all__ = ["Cluster", "Node", "running_cluster"]
 
 _PATIENCE = 60.0
 _LOOK_EVERY = 0.3
+# Turns have some seconds to end, their ends fifteen to be kept; one may be stopped meanwhile.
+_LONGEST_LEAVE = 45.0
+_ENDS = {-signal.SIGKILL: "kills", 0: "leaves", -signal.SIGTERM: "leaves"}
 
 
 class Node:
@@ -34,6 +39,7 @@ class Node:
     def __init__(self, port: int, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.stopped = False
+        self.leaves_by = inf
         tools = "/.well-known/oauth-protected-resource/mcp"
         self.ready = tools if arguments[0] == "tools" else "/api/v1/health/ready"
         self.arguments = arguments
@@ -47,6 +53,19 @@ class Node:
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None and self.process.pid is not None and self.ended is None:
             os.kill(self.process.pid, number)
+
+    def leave(self) -> None:
+        """Tell the process to end, which it has some time for."""
+        self.signal(signal.SIGTERM)
+        self.leaves_by = min(self.leaves_by, time.monotonic() + _LONGEST_LEAVE)
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.leaves_by < inf
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() > self.leaves_by
 
     @property
     def ended(self) -> int | None:
@@ -80,12 +99,15 @@ class Cluster:
             before, looked = looked, time.time()
             for node in self.nodes:
                 ended = node.ended
+                if ended is None and node.is_late:
+                    self.done["leaves that took too long"] += 1
+                    node.signal(signal.SIGKILL)
                 if ended is not None:
-                    self.done["kills" if ended == -signal.SIGKILL else "failed starts"] += 1
+                    self.done[_ENDS.get(ended, "failed starts")] += 1
                     self.done["kills of the tool server"] += node is self.tools and ended == -signal.SIGKILL
                     if node is not self.tools:
                         self.deaths.append((before, time.time()))
-                    node.stopped = False
+                    node.stopped, node.leaves_by = False, inf
                     node.start(self.chaos(node))
             await asyncio.sleep(0.1)
 
@@ -122,6 +144,7 @@ async def running_cluster(
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="turnlog-chaos-")))
         postgres = stack.enter_context(own_server(folder / "data"))
+        watch_claims(postgres.url)
         model = stack.enter_context(serve_model())
         direct = make_url(postgres.url)
         proxy = await stack.enter_async_context(

@@ -8,23 +8,35 @@ from random import Random
 
 from tests.chaos.cluster import Cluster, Node
 
-__all__ = ["fail_points", "hurt"]
+__all__ = ["dwellers", "fail_points", "hurt"]
 
 _STOPPED_FOR = (11.0, 14.0)
 _OUTAGE = (0.2, 1.5)
 _DEEPEST = 400
 _POINTS = ("before", "after")
-_FAULTS = ("kill", "tools", "stop", "postgres", "cut")
-_WEIGHTS = (50, 12, 8, 6, 24)
+_FAULTS = ("kill", "tools", "stop", "postgres", "cut", "leave")
+_WEIGHTS = (50, 12, 8, 6, 24, 15)
+
+
+def dwellers(random: Random) -> Callable[[Node], dict[str, str]]:
+    """Of the replicas that start, half take their time between two steps."""
+
+    def chosen(node: Node) -> dict[str, str]:
+        dwells = node.arguments[0] == "api" and random.random() < 0.5
+        return {"CHAOS_DWELL": str(random.random())} if dwells else {}
+
+    return chosen
 
 
 def fail_points(random: Random, *, spare: str, share: float = 0.5) -> Callable[[Node], dict[str, str]]:
-    """Of the processes that start, a `share` kills itself at a statement that writes."""
+    """Of the processes that start, a `share` kills itself at a statement that writes; some are `dwellers`."""
+    dwelling = dwellers(random)
 
     def chosen(node: Node) -> dict[str, str]:
+        slow = dwelling(node)
         if node.arguments[0] == spare or random.random() >= share:
-            return {}
-        return {"CHAOS_KILL": random.choice(_POINTS), "CHAOS_NTH": str(random.randint(1, _DEEPEST))}
+            return slow
+        return slow | {"CHAOS_KILL": random.choice(_POINTS), "CHAOS_NTH": str(random.randint(1, _DEEPEST))}
 
     return chosen
 
@@ -39,9 +51,13 @@ async def hurt(cluster: Cluster, random: Random, *, kills: int, every: float, sp
                 case fault if fault == spare:
                     pass
                 case "kill":
-                    random.choice(cluster.replicas).signal(signal.SIGKILL)
+                    # Those that leave are killed by their fail points alone, or none would get away.
+                    staying = [node for node in cluster.replicas if not node.is_leaving]
+                    random.choice(staying or cluster.replicas).signal(signal.SIGKILL)
                 case "tools" if cluster.tools is not None:
                     cluster.tools.signal(signal.SIGKILL)
+                case "leave":
+                    random.choice(cluster.replicas).leave()
                 case "stop" if not any(node.stopped for node in cluster.replicas):
                     stopping = asyncio.create_task(stop(cluster, random.choice(cluster.replicas), random))
                     stops.add(stopping)

@@ -3,21 +3,28 @@
 CHAOS_KILL: `before` or `after`: the process kills itself around a statement that writes.
 CHAOS_WHERE: only statements that have this text in them or in their parameters.
 CHAOS_NTH: which of those.
-CHAOS_BREAK: safeguards that are switched off, to see that the verdict misses them: `fence`, `key`.
+CHAOS_DWELL: what to choose pauses by at random, between two steps that follow each other at once else.
+CHAOS_BREAK: safeguards that are switched off, to see that the verdict misses them: `fence`, `key`, `resume`.
 """
 
+import asyncio
 import os
 import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, event
 
 from chat_api.commands.serve import serve
+from chat_api.runs import worker
+from chat_api.runs.hub import Hub
+from chat_api.runs.journal import Journal
+from chat_api.runs.log import Log
 from chat_api.runs.worker import Worker
 from chat_api.tools.bridge import ToolBridge, ToolUser
 from mcp_server import cli
@@ -25,6 +32,7 @@ from mcp_server import cli
 __all__ = ["run"]
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
+_PAUSES = (0, 0, 0.05, 0.8)
 _FENCES = {"AND batch.attempt = runs.attempt": "", "AND attempt = %(attempt)s": "AND %(attempt)s::int > 0"}
 
 
@@ -81,6 +89,30 @@ def drop_key() -> None:
     ToolBridge._call = unkeyed  # pyright: ignore[reportPrivateUsage]
 
 
+def drop_resume() -> None:
+    """Begin each attempt as if there had been none before it."""
+
+    def forget(*_: Any, **__: Any) -> None:
+        pass
+
+    Journal.resume = forget
+
+
+def dwell(random: Random) -> None:
+    """Widen the moments in which something else may come between."""
+
+    def paused(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def slow(*arguments: Any, **named: Any) -> Any:
+            found = await function(*arguments, **named)
+            await asyncio.sleep(random.choice(_PAUSES))
+            return found
+
+        return slow
+
+    for place, name in ((Hub, "take_over"), (worker, "claim"), (worker, "conclude"), (Log, "flush")):
+        setattr(place, name, paused(getattr(place, name)))
+
+
 def run(arguments: list[str], given: dict[str, str], log: Path) -> None:
     """Be the process that was asked for: this one has been forked to become it."""
     os.environ.clear()
@@ -93,6 +125,10 @@ def run(arguments: list[str], given: dict[str, str], log: Path) -> None:
         drop_fence()
     if "key" in broken:
         drop_key()
+    if "resume" in broken:
+        drop_resume()
+    if "CHAOS_DWELL" in given:
+        dwell(Random(given["CHAOS_DWELL"]))
     if "CHAOS_KILL" in given:
         kill_at(given["CHAOS_KILL"], int(given.get("CHAOS_NTH", "1")), given.get("CHAOS_WHERE", ""))
     if arguments[0] == "tools":

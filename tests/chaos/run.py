@@ -6,8 +6,9 @@ from random import Random
 
 from tests.chaos.clients import Turn, take, turns_of
 from tests.chaos.cluster import Cluster, running_cluster
-from tests.chaos.faults import fail_points, hurt
-from tests.chaos.verdict import Times, Verdict, judge, settled
+from tests.chaos.faults import dwellers, fail_points, hurt
+from tests.chaos.findings import Times, Verdict
+from tests.chaos.verdict import judge, settled
 from tests.chaos.words import answer_at_random
 
 __all__ = ["Trial", "try_out"]
@@ -36,7 +37,7 @@ async def try_out(
     """Take `turns` turns, `at_once` of them together, spread over `kills` kills, sparing one fault."""
     random = Random(seed)
     sent = turns_of(turns, Random(seed + 1))
-    async with running_cluster(replicas) as cluster:
+    async with running_cluster(replicas, dwellers(Random(seed + 5))) as cluster:
         answer_at_random(cluster.model, Random(seed + 2))
         cluster.chaos = fail_points(Random(seed + 3), spare=spare)
         hurting = asyncio.create_task(hurt(cluster, random, kills=kills, every=every, spare=spare))
@@ -48,6 +49,8 @@ async def try_out(
         cluster.done["cuts"] = cluster.proxy.cuts
         times = Times(cluster.outages, cluster.deaths)
         verdict = await asyncio.to_thread(judge, cluster.postgres.url, sent, times, strict=strict)
+        if late := cluster.done["leaves that took too long"]:
+            verdict.faults["leaves that took too long"].append(str(late))
         return Trial(sent, cluster.done, verdict)
 
 
