@@ -14,7 +14,7 @@ from chat_api.auth.errors import ApiKeyNotFound, NotAdmin, TooManyApiKeys
 from chat_api.auth.models import ApiKey, User
 from chat_api.auth.scopes import Scope
 from chat_api.auth.service import meet
-from kit.access import Access, new_key, tell
+from kit.access import Access, AccountDisabled, new_key, tell
 from kit.postgres import Db
 from kit.postgres.tables import now
 from kit.tokens import ADMIN, Identity
@@ -27,14 +27,19 @@ _MOST: Final = 50
 async def create(
     db: Db, identity: Identity, name: str, scopes: Sequence[Scope], expires_at: datetime | None
 ) -> tuple[ApiKey, str]:
-    """A key of the person's, and what is kept of it. Raises SessionOver, NotAdmin, TooManyApiKeys."""
+    """A key of the person's, and what is kept of it.
+
+    Raises SessionOver, AccountDisabled, NotAdmin, TooManyApiKeys.
+    """
     made = new_key()
     async with db.begin() as session:
         await meet(session, identity)
         # One after the other, so that no two take the last place.
         user = await session.get_one(User, identity.owner, with_for_update={"key_share": True})
-        # Another password, which may revoke all keys, waits for the same row.
+        # What revokes all keys waits for the same row, or has ended before.
         await sessions.check_going_on(session, identity)
+        if user.disabled_at is not None:
+            raise AccountDisabled
         if ADMIN in scopes and not (identity.is_admin and user.role == ADMIN):
             raise NotAdmin("Only an admin with an account here may make a key with the scope admin.")
         if len(await _of(session, identity.owner)) >= _MOST:

@@ -130,10 +130,12 @@ async def put_out(accounts: Accounts, user_id: UUID, by: Identity | None) -> tup
 
 
 async def enable(accounts: Accounts, user_id: UUID, by: Identity) -> User:
-    """Let the user in again. Raises UserNotFound."""
+    """Let the user in again, without what they had to come in with. Raises UserNotFound."""
     async with accounts.db.begin() as session:
         user = await _locked(session, user_id, by)
         user.disabled_at = None
+        # Whoever disabled them by hand, or before this was done then, has left them.
+        await api_keys.revoke_all(session, user.id)
         await tell(session)
     await accounts.access.look()
     return user

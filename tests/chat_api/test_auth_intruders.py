@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import psycopg
 import pytest
 
@@ -130,17 +131,38 @@ def test_an_admins_key_takes_over_no_account(root: Someone, alice: Someone, serv
         assert http.post(of(alice, "/disable")).status_code == 200
 
 
-def test_a_password_that_was_reset_meanwhile_is_not_changed(alice: Someone, database: str) -> None:
-    """The intruder's request has compared the old one, and waits for the row that the reset has."""
+def asked_before(database: str, change: str, who: Someone, path: str, body: Any) -> httpx2.Response:
+    """What is answered to a request that begins before the change of its person's row, and waits for it."""
     waiting = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'
     """
     with psycopg.connect(database.replace("+psycopg", "")) as admin:
-        admin.execute("UPDATE users SET password_hash = 'reset' WHERE id = %s", [alice.user["id"]])
-        with in_thread(lambda: alice.http.post(f"{AUTH}/change-password", json=CHANGE)) as asked:
+        admin.execute(f"UPDATE users SET {change} WHERE id = %s".encode(), [who.user["id"]])
+        with in_thread(lambda: who.http.post(path, json=body)) as asked:
             once(lambda: execute(database, waiting) == [(1,)])
             admin.commit()
-            assert code_of(asked.result()) == (401, "wrong_credentials")
+            return asked.result()
+
+
+def test_who_is_disabled_meanwhile_makes_no_key(alice: Someone, database: str) -> None:
+    answer = asked_before(database, "disabled_at = now()", alice, KEYS, {"name": "Late"})
+    assert code_of(answer) == (401, "account_disabled")
+
+
+def test_keys_that_were_left_are_not_good_again_when_their_owner_is_enabled(
+    root: Someone, alice: Someone, servers: list[str], database: str
+) -> None:
+    key = make_key(alice)["key"]
+    execute(database, "UPDATE users SET disabled_at = now() WHERE id = %s", alice.user["id"])
+    assert root.http.post(of(alice, "/enable")).json()["disabled"] is False
+    with using(servers[0], key) as http:
+        assert code_of(http.get(f"{AUTH}/me")) == NOT_VALID
+    assert alice.log_in().status_code == 200
+
+
+def test_a_password_that_was_reset_meanwhile_is_not_changed(alice: Someone, database: str) -> None:
+    answer = asked_before(database, "password_hash = 'reset'", alice, f"{AUTH}/change-password", CHANGE)
+    assert code_of(answer) == (401, "wrong_credentials")
     kept = execute(database, "SELECT password_hash FROM users WHERE id = %s", alice.user["id"])
     assert kept == [("reset",)]
