@@ -33,7 +33,11 @@ _MESSAGES: Final = text(
     UPDATE messages SET content = '', tool_calls = '[]', deleted_at = :at, rating = NULL, comment = NULL,
         rated_at = NULL
     WHERE user_id = :user_id AND conversation_id = :conversation_id AND position = ANY(:positions)
-    RETURNING role, run_id, position
+    RETURNING role, run_id, position, role = 'assistant' OR NOT EXISTS (
+        SELECT FROM messages AS answer
+        WHERE answer.user_id = messages.user_id AND answer.conversation_id = messages.conversation_id
+            AND answer.run_id = messages.run_id AND answer.role = 'assistant'
+    ) AS with_log
     """
 ).bindparams(bindparam("positions", type_=ARRAY(Integer)))
 # What is not the user's own was made of the user's first message, or by a model of the first four there were.
@@ -127,7 +131,8 @@ async def _live(session: AsyncSession, user_id: UUID, conversation_id: UUID) -> 
 async def _erase(session: AsyncSession, mine: dict[str, Any], positions: list[int]) -> None:
     at = mine | {"positions": positions}
     rows = (await session.execute(_MESSAGES, at | {"at": now()})).all()
-    runs = [row.run_id for row in rows if row.role == "assistant" and row.run_id is not None]
+    # Who said nothing to the end has a log all the same, which goes with what was to be answered.
+    runs = [row.run_id for row in rows if row.with_log and row.run_id is not None]
     if runs:
         for statement in (_RUN, _EVENTS, _ENDS):
             await session.execute(statement, {"runs": runs})

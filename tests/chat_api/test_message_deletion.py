@@ -6,13 +6,16 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from starlette.responses import Response
 
 from tests.chat_api.branches import echo, said_to, talk, turn
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.replica import Gate, execute, in_thread, running_api
+from tests.chat_api.deciding import ended
+from tests.chat_api.replica import Gate, execute, expire_leases, in_thread, running_api
 from tests.chat_api.test_races import until_it_waits
+from tests.chat_api.test_takeovers import begin, until_kept
 from tests.chat_api.transferring import imported
-from tests.model_server import ModelServer, call, calls, say, stream
+from tests.model_server import Hold, ModelServer, call, calls, say, stream
 from tests.servers import Person
 
 TABLES = """
@@ -179,6 +182,27 @@ def test_why_a_turn_failed_goes_with_its_answer(alice: Person, model: ModelServe
     events = alice.http.get(f"/api/v1/runs/{answer['run_id']}/events").json()["events"]
     assert [event["type"] for event in events] == ["run.started", "run.failed"]
     assert "Cello" not in str(events)
+
+
+def test_what_was_said_for_nothing_goes_with_the_message(
+    alice: Person, model: ModelServer, api_database: str
+) -> None:
+    """One attempt died in the midst of its answer, and the next had none."""
+    hold = Hold()
+    model.answers(stream("Bandoneon", hold), lambda _: Response(status_code=500))
+    turn = begin(alice, "One")
+    hold.wait()
+    until_kept(api_database, turn["run_id"])
+    expire_leases(api_database)
+    path = f"/api/v1/runs/{turn['run_id']}"
+    assert ended(alice, turn["run_id"]).frames[-1]["type"] == "error"
+    hold.open()
+    assert "Bandoneon" in alice.http.get(f"{path}/events").text
+    [asked] = alice.messages(turn["conversation_id"])
+    assert delete(alice, turn["conversation_id"], asked["id"]).status_code == 200
+    events = alice.http.get(f"{path}/events").json()["events"]
+    assert [event["type"] for event in events] == ["run.started", "run.failed"]
+    assert alice.http.get(path).json()["error"]["message"] == "The message was deleted."
 
 
 def test_a_message_that_is_deleted_meanwhile_is_not_answered_again(
