@@ -16,6 +16,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from chat_api.bodies import LOGIN_PATHS, SMALL, LargeBodies
 from chat_api.conversations.transfer_routes import IMPORT_PATH
 from chat_api.errors import answer_to, answer_to_bug
 from chat_api.settings import Settings
@@ -106,7 +107,8 @@ class BodyLimit:
         if scope["type"] != "http" or scope["path"] == "/mcp":
             await self.app(scope, receive, send)
             return
-        limit = self.larger.get(scope["path"], self.limit)
+        path: str = scope["path"]
+        limit = SMALL if path.startswith(LOGIN_PATHS) else self.larger.get(path, self.limit)
         declared = Headers(scope=scope).get("content-length", "")
         received = int(declared) if declared.isdecimal() and int(declared) > limit else 0
         whole, deadline = False, time.monotonic() + _SLOWEST_BODY
@@ -162,4 +164,5 @@ def middleware_for(settings: Settings) -> list[Middleware]:
         Middleware(ServerErrorMiddleware, handler=answer_to_bug),
         Middleware(Leashed, answer=answer_to),
         Middleware(BodyLimit, limit=_LARGEST_BODY, larger={IMPORT_PATH: settings.import_max_bytes}),
+        Middleware(LargeBodies),
     ]
