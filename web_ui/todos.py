@@ -30,11 +30,18 @@ _LONGEST_QUERY: Final = 200
 _ANY_TAG: Final = ""
 _LABELS: Final = {"open": "Open", "done": "Done", "all": "All"}
 _NO_TIME: Final = "not_a_time"
+# Screen readers say it all the same.
+_HIDDEN: Final = """<style>
+[class*="st-key-todo-"] [class*="st-key-edit-"] em {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
+</style>"""
 
 
 def show_todos(api: Api, _: Login) -> None:
     """Raises NotSignedIn."""
     st.title("Todos", anchor=False)
+    st.html(_HIDDEN)
     _show_field(api)
     filters = st.container(horizontal=True, vertical_alignment="center")
     wanted = _wanted()
@@ -82,7 +89,9 @@ def _add(api: Api) -> None:
     if added["due"] is not None:
         now = datetime.now(clock())
         words += f", due {due_of(datetime.fromisoformat(added['due']).astimezone(now.tzinfo), now)}"
-    tell(f"{words}. Load more to see it." if st.session_state.todos["more"] else f"{words}.")
+    # The line may be sent before the list is there.
+    is_long = st.session_state.get("todos", {}).get("more", False)
+    tell(f"{words}. Load more to see it." if is_long else f"{words}.")
 
 
 def _added(api: Api, line: str) -> dict[str, Any]:
@@ -228,7 +237,9 @@ def _show_todo(api: Api, todo: dict[str, Any], now: datetime) -> None:
             details = about(todo, now)
             if details:
                 st.markdown(f":small[{details}]")
-        if st.button("Edit", key=f"edit-{id_}", type="tertiary", icon=":material/edit:"):
+        # For who hears of the button alone, which one it is.
+        words = f"Edit *{inline(todo['title'])}*"
+        if st.button(words, key=f"edit-{id_}", type="tertiary", icon=":material/edit:"):
             st.session_state.todo_to_change = todo
             st.rerun()
 

@@ -224,3 +224,17 @@ def test_what_is_overdue_says_so_in_words() -> None:
     assert "Overdue, it was due yesterday at 09:00" in said
     assert "High priority" in said
     assert "Overdue" not in about({**todo, "status": "done"}, NOW)
+
+
+def test_a_line_that_is_sent_before_the_list_is_there_is_added(page: AppTest, tom: httpx2.Client) -> None:
+    page.run()
+    del page.session_state["todos"]
+    enter(page, "Buy milk")
+    assert boxes(page) == [("Buy milk", False)]
+
+
+def test_buttons_of_todos_are_told_apart_by_their_names(page: AppTest, tom: httpx2.Client) -> None:
+    added = [add(tom, title) for title in ("Buy milk", "*Call* _Ann_")]
+    page.run()
+    labels = [page.button(key=f"edit-{each['id']}").label for each in added]
+    assert labels == ["Edit *Buy milk*", "Edit *\\*Call\\* \\_Ann\\_*"]
