@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from chat_api.auth.limits import Limits
 from kit.errors import Problem
@@ -21,10 +21,7 @@ __all__ = ["Admission", "BudgetSpent", "TooManyTurns"]
 
 _DAY: Final = timedelta(days=1)
 _FORGET: Final = text("DELETE FROM spent_tokens WHERE hour < now() - interval '2 days'")
-_ADMIT: Final = text(
-    f"""
-    WITH hit AS ({HIT})
-    SELECT hits, resets_in, (
+_STATE: Final = """(
         SELECT count(*) FROM runs WHERE user_id = :user_id AND status IN ('running', 'requires_action')
     ) + (
         SELECT count(*) FROM runs WHERE user_id = :user_id AND status = 'queued'
@@ -36,9 +33,16 @@ _ADMIT: Final = text(
     ) ELSE 0 END AS tokens, EXISTS (
         SELECT FROM runs WHERE user_id = :user_id AND idempotency_key = :sent
     ) AS known
-    FROM hit
-    """  # noqa: S608
+"""
+_ADMIT: Final = text(f"WITH hit AS ({HIT}) SELECT hits, resets_in, {_STATE} FROM hit")  # noqa: S608
+_LOOK: Final = text(f"SELECT {_STATE}")
+_LOCK: Final = text(
+    "SELECT set_config('lock_timeout', '5s', true), pg_advisory_xact_lock(CAST(:key AS bigint))"
 )
+# More than other replicas may be about to begin for the same person.
+_NEAR: Final = 8
+# Each holds a connection while its turn begins, which needs another one.
+_MOST_WAITING: Final = 2
 
 
 class TooManyTurns(Problem):
@@ -77,10 +81,12 @@ class Admission:
     limits: Limits
     most_live: int
     tokens: int | None
-    # Who begins a turn sees those that began before: here one after another, elsewhere by the database.
+    # Who begins a turn sees those that began before: here one after another; elsewhere, where it may be one
+    # too many, by a lock in the database.
     _begins: WeakValueDictionary[UUID, asyncio.Lock] = field(
         default_factory=WeakValueDictionary[UUID, asyncio.Lock]
     )
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_WAITING))
 
     @asynccontextmanager
     async def admit(self, identity: Identity, key: str | None, *, answer: int) -> AsyncGenerator[Quota]:
@@ -90,28 +96,46 @@ class Admission:
         TooManyTurns, BudgetSpent.
         """
         lock = self._begins.setdefault(identity.owner, asyncio.Lock())
-        async with lock:
-            yield await self._count(identity, key, answer)
-
-    async def _count(self, identity: Identity, key: str | None, answer: int) -> Quota:
-        limiter, rate = self.limits.limiter, self.limits.of("chat", identity)
-        whose = key_of("chat", rate, identity.owner.hex)
-        limiter.refuse_spent("chat", rate, whose)
-        asked: dict[str, Any] = parameters(whose, rate) | {
+        asked: dict[str, Any] = {
             "user_id": identity.owner,
             "counted": self.tokens is not None,
             "since": now() - _DAY,
             "sent": key,
         }
-        [row] = await limiter.db.run(_ADMIT, asked)
-        quota = limiter.judge("chat", rate, whose, hits=row.hits, left=row.resets_in)
-        if row.known:
-            return quota
-        if row.live >= self.most_live:
+        async with lock, AsyncExitStack() as stack:
+            quota, state = await self._count(identity, asked)
+            if self._is_full(state, answer, _NEAR):
+                state = await stack.enter_async_context(self._alone(asked))
+            self._judge(state, answer)
+            yield quota
+
+    async def _count(self, identity: Identity, asked: dict[str, Any]) -> tuple[Quota, Row[Any]]:
+        limiter, rate = self.limits.limiter, self.limits.of("chat", identity)
+        whose = key_of("chat", rate, identity.owner.hex)
+        limiter.refuse_spent("chat", rate, whose)
+        [row] = await limiter.db.run(_ADMIT, parameters(whose, rate) | asked)
+        return limiter.judge("chat", rate, whose, hits=row.hits, left=row.resets_in), row
+
+    @asynccontextmanager
+    async def _alone(self, asked: dict[str, Any]) -> AsyncGenerator[Row[Any]]:
+        """What there is while nobody else begins a turn of this person who might be one too many."""
+        async with self._room, self.limits.limiter.db.begin() as session:
+            await session.execute(_LOCK, {"key": asked["user_id"].int >> 65})
+            yield (await session.execute(_LOOK, asked)).one()
+
+    def _is_full(self, state: Row[Any], answer: int, more: int = 0) -> bool:
+        """Whether nothing is left, or would be after so many `more` turns."""
+        live = state.live + more
+        return live >= self.most_live or (
+            self.tokens is not None and state.tokens + live * answer >= self.tokens
+        )
+
+    def _judge(self, state: Row[Any], answer: int) -> None:
+        if state.known or not self._is_full(state, answer):
+            return
+        if state.live >= self.most_live or self.tokens is None:
             raise TooManyTurns(self.most_live)
-        if self.tokens is not None and row.tokens + row.live * answer >= self.tokens:
-            raise BudgetSpent(self.tokens, live=row.tokens < self.tokens)
-        return quota
+        raise BudgetSpent(self.tokens, live=state.tokens < self.tokens)
 
     async def clear(self) -> None:
         """Forget what counts no more."""

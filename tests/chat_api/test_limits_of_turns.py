@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.chat_api.conftest import MakePerson
@@ -27,6 +28,44 @@ def test_turns_begun_together_are_not_more_than_there_may_be(
         answers = [each.result() for each in begin]
         gate.open()
     assert 1 <= [answer.status_code for answer in answers].count(202) <= 3
+
+
+def waiting(database: str) -> int:
+    [(count,)] = execute(database, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    return count
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_turns_per_user": 1}, {"tokens_per_day": 100, "agent_max_tokens": 100}]
+)
+def test_of_turns_begun_together_on_two_replicas_there_are_not_more(
+    database_url: str, model: ModelServer, person: MakePerson, limits: dict[str, Any]
+) -> None:
+    gate = Gate()
+    model.script = gate.before(say("Well."))
+    with (
+        running_api(database_url, model.url, **LIMITED, **limits) as one,
+        running_api(database_url, model.url, **LIMITED, **limits) as two,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        people = [person(url, name="ann") for url in (one, two)]
+        with psycopg.connect(database_url.replace("+psycopg", "")) as other:
+            # Both are let in, or one of them is held, before either has begun.
+            other.execute("LOCK TABLE runs IN SHARE MODE")
+            begun = [
+                pool.submit(
+                    each.http.post,
+                    "/api/ann/chat",
+                    json={"message": "Hi"},
+                    headers={"Prefer": "respond-async"},
+                )
+                for each in people
+            ]
+            while waiting(database_url) < len(people):
+                pass
+        found = sorted(each.result().status_code for each in begun)
+        gate.open()
+    assert found == [202, 429]
 
 
 def test_a_person_has_so_many_turns_at_a_time(
