@@ -90,6 +90,18 @@ def test_the_password_of_somebody_who_is_signed_in_is_guessed_so_often(limited: 
         assert code_of(change(PASSWORD)) == (429, "rate_limited")
 
 
+def test_nor_is_it_guessed_by_erasing_them(limited: str, database: str) -> None:
+    with someone(limited) as ann:
+
+        def erase(password: str) -> httpx2.Response:
+            body = {"user_id": ann.user["user_id"], "password": password}
+            return ann.http.request("DELETE", f"{AUTH}/me", json=body)
+
+        assert erase(WRONG).status_code == 401
+        execute(database, SPENT)
+        assert code_of(erase(PASSWORD)) == (429, "rate_limited")
+
+
 def guesses_of(database: str, person: Someone) -> list[tuple[str]]:
     wanted = "SELECT key FROM rate_limits WHERE key LIKE 'password:%%' AND key LIKE %s"
     of_email = "SELECT encode(sha256(convert_to(%s, 'UTF8')), 'hex')"
