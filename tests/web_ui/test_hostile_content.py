@@ -10,10 +10,12 @@ import httpx2
 import pytest
 from playwright.sync_api import Request, Route, expect
 
+from tests.chat_api.replica import fresh_database, running_api
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 from tests.web_ui.hostile import CORPUS, Canary, texts_with
 from tests.web_ui.hostile_world import hostile_world
+from tests.web_ui.running import running_page
 from tests.web_ui.visiting import Visitor
 
 ADD: Final = """
@@ -23,6 +25,25 @@ ADD: Final = """
         picture.src = src
     })
 """
+
+
+# Of their own: the local user of the others would have all of this, too.
+@pytest.fixture(scope="module")
+def api(
+    postgres_url: str, template: str, scripted: ModelServer, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[str]:
+    folder = tmp_path_factory.mktemp("data")
+    with (
+        fresh_database(postgres_url, template) as database,
+        running_api(database, scripted.url, data_dir=folder, registration="open", custom_tools=True) as url,
+    ):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def web(api: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with running_page(api, tmp_path_factory.mktemp("logins")) as url:
+        yield url
 
 
 @pytest.fixture
