@@ -45,8 +45,8 @@ def web(api: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         yield url
 
 
-# No longer: Playwright has a loop of its own in this thread, beside which no other test may have one.
-@pytest.fixture(scope="module")
+# No longer: Playwright has a loop of its own in this thread, beside which no test elsewhere may have one.
+@pytest.fixture(scope="package")
 def context() -> Generator[BrowserContext]:
     """A browser that keeps what it has loaded; each test has cookies of its own."""
     if CHROMIUM is None:
