@@ -170,7 +170,8 @@ class Log:
         """
         try:
             async with asyncio.timeout(_PATIENCE), log.lock:
-                while log.has_news:
+                # Of what a flush has written meanwhile nobody knows that it is on disk.
+                while log.has_news or log.sent:
                     await self._try_to_write([log])
         except TimeoutError as error:
             raise LeaseLost from error
