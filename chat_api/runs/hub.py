@@ -143,11 +143,12 @@ class Hub:
 
         What an attempt of this very process has shown, but not written before it lost the run, is gone.
         """
-        feed = self._feeds.setdefault(run_id, Feed(run_id))
         async with self._reading:
             events: list[Event] = []
             while page := await read(self._db, run_id, events[-1].seq if events else 0):
                 events += page
+            # Only now: if that fails, nobody is to be left with it who would have to forget it.
+            feed = self._feeds.setdefault(run_id, Feed(run_id))
             feed.events = events
             feed.attempt = attempt
             feed.wake()
