@@ -34,6 +34,7 @@ class Attempt(_Event):
     type: Literal["attempt"]
     attempt: int
     text: str
+    handed_over: bool = Field(default=False, description="The process before has left it, and not crashed")
 
 
 class TextDelta(_Event):

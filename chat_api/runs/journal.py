@@ -12,7 +12,7 @@ from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
 from chat_api.runs.kept import completion_of, fallback_of, output_of, tokens_of
 from chat_api.runs.log import Log, RunLog
 from chat_api.runs.spending import Spending
-from chat_api.runs.tool_step import Call, ToolStep, event_data, outcome_of
+from chat_api.runs.tool_step import Call, ToolStep, event_data
 from kit.errors import Problem
 
 __all__ = ["Journal", "OnText"]
@@ -79,20 +79,22 @@ class Journal:
         done = (step for step in self._tools.values() if step.round <= self._asked)
         return [step.outcome for step in done if step.outcome is not None]
 
-    def resume(self, events: Iterable[Event], *, ends: bool) -> None:
+    def resume(self, events: Iterable[Event], *, ends: bool, handed_over: bool) -> None:
         """Learn what earlier attempts have done, and tell the readers what of their text still stands.
 
         `ends`: this attempt only ends the run, so that what the last one was saying stands, too.
+        `handed_over`: the one before has not crashed.
         """
         for event in events:
             match event.data.get("kind"):
                 case "model":
                     self._learn_of_model(event)
                 case "tool":
-                    self._learn_of_tool(event)
+                    self._step(event.data["step_id"]).learn(event.type, event.data)
                 case _:
                     self._learn(event, ends=ends)
-        self._add("attempt", {"attempt": self._run.attempt, "text": self.said})
+        data = {"attempt": self._run.attempt, "text": self.said, "handed_over": handed_over}
+        self._add("attempt", data)
 
     def _learn_of_model(self, event: Event) -> None:
         number = int(event.data["step_id"])
@@ -106,13 +108,6 @@ class Journal:
             self._keep(number, completion_of(event.data))
         elif event.data.get("error"):
             self._failed.add(number)
-
-    def _learn_of_tool(self, event: Event) -> None:
-        step = self._step(event.data["step_id"])
-        if event.type == "step.started":
-            step.started, step.approved = True, None
-        else:
-            step.outcome = outcome_of(event.data)
 
     def _learn(self, event: Event, *, ends: bool) -> None:
         match event.type:

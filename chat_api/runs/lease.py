@@ -30,7 +30,7 @@ _IDS: Final = bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))
 _CLAIM: Final = text(
     f"""
     WITH ready AS (
-        SELECT run.id FROM runs AS run
+        SELECT run.id, run.lease_owner IS NULL AS handed_over FROM runs AS run
         WHERE run.status = 'running' AND run.lease_until < now() + make_interval(secs => :early)
                 AND CASE WHEN run.lease_until < now() THEN true WHEN run.lease_owner = :worker THEN false
                     ELSE {GONE.format(name="run.lease_owner::text")} END
@@ -45,12 +45,12 @@ _CLAIM: Final = text(
         UPDATE runs SET status = 'running', attempt = attempt + 1, lease_owner = :worker,
             lease_until = now() + make_interval(secs => :lease)
         FROM ready WHERE runs.id = ready.id
-        RETURNING runs.*
+        RETURNING runs.*, ready.handed_over
     )
     SELECT taken.id, taken.user_id, taken.conversation_id, taken.position, taken.answer_position,
         messages.parent_position, conversations.branched, taken.attempt, taken.timezone, taken.agent_id,
-        taken.agent_version, taken.options, taken.cancel_requested, users.issuer, users.subject,
-        messages.content
+        taken.agent_version, taken.options, taken.cancel_requested, taken.handed_over, users.issuer,
+        users.subject, messages.content
     FROM taken JOIN users ON users.id = taken.user_id
     JOIN conversations ON conversations.id = taken.conversation_id
     JOIN messages ON messages.user_id = taken.user_id
@@ -74,7 +74,8 @@ _HAND_OVER: Final = text(
         SELECT id FROM runs WHERE id = ANY(:ids) AND lease_owner = :worker AND status = 'running'
         ORDER BY id FOR NO KEY UPDATE
     ), free AS (
-        UPDATE runs SET lease_until = now() - interval '1 second' FROM mine WHERE runs.id = mine.id
+        UPDATE runs SET lease_until = now() - interval '1 second', lease_owner = NULL
+        FROM mine WHERE runs.id = mine.id
     )
     SELECT pg_notify('turnlog', 'w')
     """
@@ -83,7 +84,10 @@ _HAND_OVER: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run that this process is to drive, as its `attempt`."""
+    """A run that this process is to drive, as its `attempt`.
+
+    `handed_over`: the process of the attempt before has left it to others in good order.
+    """
 
     run_id: UUID
     user_id: UUID
@@ -96,6 +100,7 @@ class Claim:
     agent: AgentRef | None = None
     options: ModelOptions | None = None
     cancel_requested: bool = False
+    handed_over: bool = False
 
     @property
     def conversation_id(self) -> UUID:
@@ -137,6 +142,7 @@ def _claim(row: Row[Any]) -> Claim:
         agent=None if row.agent_id is None else AgentRef(row.agent_id, row.agent_version),
         options=None if row.options is None else ModelOptions.model_validate(row.options),
         cancel_requested=row.cancel_requested,
+        handed_over=row.handed_over,
     )
 
 
@@ -148,5 +154,5 @@ async def renew(db: Db, worker: UUID, run_ids: Collection[UUID]) -> dict[UUID, R
 
 
 async def hand_over(db: Db, worker: UUID, run_ids: Collection[UUID]) -> None:
-    """Let the leases of these runs end now, and tell the other replicas."""
+    """Let the leases of these runs end now, with nobody as their owner, and tell the other replicas."""
     await db.run(_HAND_OVER, {"ids": list(run_ids), "worker": worker})

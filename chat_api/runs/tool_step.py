@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from chat_api.providers.tool_calls import arguments_of
 
-__all__ = ["Call", "ToolStep", "event_data", "outcome_of"]
+__all__ = ["Call", "ToolStep", "event_data"]
 
 Call: TypeAlias = dict[str, Any]
 """What is kept of a call that has ended."""
@@ -44,6 +44,13 @@ class ToolStep:
         """Whether it is to be done, and the user has not decided about it."""
         return self.outcome is None and self.approved is None
 
+    def learn(self, type_: str, data: dict[str, Any]) -> None:
+        """Take what a `step.started` or `step.finished` event has."""
+        if type_ == "step.started":
+            self.started, self.approved = True, None
+        else:
+            self.outcome = _outcome_of(data)
+
     def decide(self, data: dict[str, Any]) -> None:
         """Take what the user decided, as a `step.updated` event has it."""
         self.approved = data["decision"] == "approve"
@@ -74,7 +81,7 @@ def event_data(step_id: str, call: Call) -> dict[str, Any]:
     } | ({"changed": True} if call.get("changed") else {})
 
 
-def outcome_of(data: dict[str, Any]) -> Call:
+def _outcome_of(data: dict[str, Any]) -> Call:
     """The call in the data of its `step.finished` event."""
     return {
         "tool": data["name"],

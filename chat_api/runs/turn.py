@@ -79,9 +79,10 @@ async def answer(deps: TurnDeps, live: Live, *, cancelled: bool = False) -> tupl
     turn = live.turn
     try:
         cancelled = cancelled or turn.cancel_requested
-        begun = turn.attempt - _decided(live.before)
+        begun = turn.attempt - _uncounted(live)
         if turn.attempt > 1:
-            live.journal.resume(live.before, ends=cancelled or begun > deps.attempts)
+            ends = cancelled or begun > deps.attempts
+            live.journal.resume(live.before, ends=ends, handed_over=turn.handed_over)
         if cancelled:
             return stopped(live)
         if begun > deps.attempts:
@@ -104,9 +105,19 @@ async def answer(deps: TurnDeps, live: Live, *, cancelled: bool = False) -> tupl
     return _end(live, "completed"), {}
 
 
-def _decided(events: Sequence[Event]) -> int:
-    """The attempt in which the user last decided about a call: what begins then is no sign of a crash."""
-    return max((event.seq // ATTEMPT for event in events if event.type == "step.updated"), default=0)
+def _uncounted(live: Live) -> int:
+    """The attempt after which attempts count as signs of crashes.
+
+    In it the user last decided about a call, or its process left the run to others in good order.
+    """
+    turn = live.turn
+    decided = (event.seq // ATTEMPT for event in live.before if event.type == "step.updated")
+    handed = (event.seq // ATTEMPT - 1 for event in live.before if _was_handed_over(event))
+    return max(turn.attempt - 1 if turn.handed_over else 0, *decided, *handed, 0)
+
+
+def _was_handed_over(event: Event) -> bool:
+    return event.type == "attempt" and event.data.get("handed_over", False)
 
 
 def failed(live: Live, problem: Problem) -> tuple[End, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,14 +15,15 @@ from sqlalchemy.exc import IntegrityError
 from structlog.contextvars import bind_contextvars
 
 from chat_api.runs.conclude import End, conclude
-from chat_api.runs.errors import LeaseLost, TurnFailed
+from chat_api.runs.driving import Drive, ending_of
+from chat_api.runs.errors import LeaseLost
 from chat_api.runs.events import Event
 from chat_api.runs.hub import Hub
 from chat_api.runs.journal import Journal
 from chat_api.runs.lease import HEARTBEAT_SECONDS, Claim, claim, hand_over, renew
 from chat_api.runs.log import Log, RunLog
 from chat_api.runs.signals import Cancel, Note, Work, parse
-from chat_api.runs.turn import Live, Stop, TurnDeps, answer, failed, stopped
+from chat_api.runs.turn import Live, TurnDeps
 from chat_api.runs.upkeep import clear_forever
 from kit.ids import new_id
 from kit.jobs import Job, background
@@ -39,18 +40,12 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Drive:
-    """A live run and the task that drives it; its result is None where the run goes on elsewhere.
+@dataclass(slots=True, eq=False)
+class _Claimed:
+    """A run that is claimed and not driven yet, and whether it was cancelled meanwhile."""
 
-    `stop` is why it is to end early; `begun` and `ending` tell whether its task can be cancelled for that.
-    """
-
-    live: Live
-    task: "asyncio.Task[End | None]" = field(init=False)
-    stop: Stop | None = None
-    begun: bool = False
-    ending: bool = False
+    task: "asyncio.Task[None]" = field(init=False)
+    cancelled: bool = False
 
 
 class Worker:
@@ -64,8 +59,7 @@ class Worker:
         self.drives: Final[dict[UUID, Drive]] = {}
         self.stopping = False
         self._starts: Final[set[asyncio.Task[Any]]] = set()
-        # Runs that are claimed and not driven yet, and whether they were cancelled meanwhile.
-        self._claimed: Final[dict[UUID, bool]] = {}
+        self._claimed: Final[dict[UUID, _Claimed]] = {}
         self._claiming: Final = asyncio.Lock()
         self._most_live: Final = most_live
         self._fold_after: Final = fold_after
@@ -144,15 +138,9 @@ class Worker:
         """Stop the run, if it is driven here: what was said so far is kept."""
         drive = self.drives.get(run_id)
         if drive is not None:
-            self._stop(drive, "cancel")
+            drive.stop("cancel")
         if run_id in self._claimed:
-            self._claimed[run_id] = True
-
-    def _stop(self, drive: Drive, why: Stop) -> None:
-        if drive.stop is None and not drive.ending:
-            drive.stop = why
-            if drive.begun:
-                drive.task.cancel()
+            self._claimed[run_id].cancelled = True
 
     def _start(self, live: Live) -> Drive:
         drive = Drive(live)
@@ -173,7 +161,7 @@ class Worker:
         turn = drive.live.turn
         bind_contextvars(run_id=str(turn.run_id), user_id=str(turn.user_id))
         try:
-            ending = await self._answer(drive)
+            ending = await ending_of(self.deps, drive)
             drive.ending = True
             return await self._conclude(drive.live, *ending) if ending else None
         except LeaseLost:
@@ -183,27 +171,6 @@ class Worker:
             _log.error("end_not_kept", exception="".join(format_exception(error)))
             drive.live.log.lose()
         return None
-
-    async def _answer(self, drive: Drive) -> tuple[End, dict[str, Any]] | None:
-        """How the turn ended, or None where it goes on elsewhere."""
-        live = drive.live
-        try:
-            drive.begun = True
-            if drive.stop in {"lost", "hand over"}:
-                return None
-            return await answer(self.deps, live, cancelled=drive.stop == "cancel")
-        except asyncio.CancelledError:
-            return stopped(live) if drive.stop == "cancel" else None
-        except LeaseLost:
-            raise
-        except AWAY as error:
-            # Whoever takes the run over goes on from what is kept.
-            _log.warning("turn_left", reason=type(error).__name__)
-            raise LeaseLost from error
-        except Exception as error:  # noqa: BLE001
-            # Whatever it was, the conversation must not stay taken until the lease runs out.
-            _log.error("turn_failed", exception="".join(format_exception(error)))
-            return failed(live, TurnFailed("Something went wrong here; the log has the run id."))
 
     async def _conclude(self, live: Live, end: End, last: dict[str, Any]) -> End:
         events, more = await conclude(self.deps.db, live.turn, live.log, end, last)
@@ -228,9 +195,11 @@ class Worker:
     async def _claim(self) -> None:
         try:
             async with self._claiming:
-                turns = await claim(self.deps.db, self.id, room=self.room, early=self._settled())
-                self._claimed.update((turn.run_id, False) for turn in turns)
-            await asyncio.gather(*map(self._take_over, turns))
+                for turn in await claim(self.deps.db, self.id, room=self.room, early=self._settled()):
+                    before = self._claimed.get(turn.run_id)
+                    claimed = self._claimed[turn.run_id] = _Claimed()
+                    # Each by itself: one may have to wait for what this process still does with it.
+                    claimed.task = asyncio.create_task(self._take_over(turn, claimed, before))
         except IntegrityError as error:
             # A new turn of the conversation came between; the one that waits is next.
             _log.info("claim_again", constraint=violated(error))
@@ -241,23 +210,28 @@ class Worker:
         since = self._listening_since
         return since is not None and time.monotonic() - since > _SETTLED
 
-    async def _take_over(self, turn: Claim) -> None:
+    async def _take_over(self, turn: Claim, claimed: _Claimed, before: _Claimed | None) -> None:
         try:
+            if before is not None:
+                await asyncio.wait([before.task])
             own = self.drives.get(turn.run_id)
             if own is not None:
                 # This process itself was too late with its lease.
-                self._stop(own, "lost")
+                own.stop("lost")
                 await asyncio.wait([own.task])
+            if self._claimed.get(turn.run_id) is not claimed:
+                return
             feed = await self.hub.take_over(turn.run_id, turn.attempt)
             note = Note(turn.user_id, turn.conversation_id, turn.run_id)
             log = RunLog(feed, turn.attempt, feed.last, note)
             drive = self._start(Live(turn, log, Journal(self.log, log), before=list(feed.events)))
-            if self._claimed[turn.run_id]:
-                self._stop(drive, "cancel")
+            if claimed.cancelled:
+                drive.stop("cancel")
         except AWAY as error:
             _log.warning("not_taken_over", run_id=str(turn.run_id), reason=type(error).__name__)
         finally:
-            del self._claimed[turn.run_id]
+            if self._claimed.get(turn.run_id) is claimed:
+                del self._claimed[turn.run_id]
 
     async def _renew_forever(self) -> None:
         while True:
@@ -275,26 +249,37 @@ class Worker:
         for run_id, drive in drives.items():
             renewal = renewed.get(run_id)
             if renewal is None or renewal.attempt != drive.live.turn.attempt:
-                self._stop(drive, "lost")
+                drive.stop("lost")
             elif renewal.cancel_requested:
-                self._stop(drive, "cancel")
+                drive.stop("cancel")
 
     async def hand_over(self) -> None:
         """Claim nothing more, give the live runs a moment to end, and let other replicas have the rest."""
         self.stopping = True
-        if self._starts:
-            await asyncio.wait(self._starts, timeout=_GRACE)
+        await self._settle()
         if self.drives:
             await asyncio.wait([drive.task for drive in self.drives.values()], timeout=_GRACE)
-        late = list(self.drives.values())
+        claimed, late = dict(self._claimed), list(self.drives.values())
+        for each in claimed.values():
+            each.task.cancel()
         for drive in late:
-            self._stop(drive, "hand over")
-        if late:
-            await asyncio.wait([drive.task for drive in late])
-            await self._release(late)
+            drive.stop("hand over")
+        if late or claimed:
+            await asyncio.wait([each.task for each in (*late, *claimed.values())])
+            await self._release([*claimed, *(drive.live.turn.run_id for drive in late)])
         self.hub.close()
 
-    async def _release(self, late: list[Drive]) -> None:
+    async def _settle(self) -> None:
+        """Let what is about to begin do so, for a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE):
+                async with self._claiming:
+                    pass
+                tasks = [*self._starts, *(claimed.task for claimed in self._claimed.values())]
+                if tasks:
+                    await asyncio.wait(tasks)
+
+    async def _release(self, run_ids: Collection[UUID]) -> None:
         with suppress(*AWAY):
             await self.log.flush()
-            await hand_over(self.deps.db, self.id, [drive.live.turn.run_id for drive in late])
+            await hand_over(self.deps.db, self.id, run_ids)
