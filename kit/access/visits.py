@@ -51,7 +51,7 @@ class Visits:
 
     def enter(self, identity: Identity) -> None:
         """The request at hand is this person's, if it is a `Leashed` one."""
-        leash = _leash.get(None)
+        leash = _leash.get()
         if leash is not None and leash.visit is None:
             leash.visits, leash.visit = self, Visit(identity, leash.pull)
             self.begin(leash.visit)
@@ -74,12 +74,12 @@ class _Leash:
             self.visits.over(self.visit)
 
 
-_leash: Final[ContextVar[_Leash]] = ContextVar("leash")
+_leash: Final[ContextVar[_Leash | None]] = ContextVar("leash", default=None)
 
 
 def stay() -> None:
     """Have the request at hand go on to its end, whoever is sent away meanwhile."""
-    leash = _leash.get(None)
+    leash = _leash.get()
     if leash is not None:
         leash.let_go()
 
@@ -97,6 +97,8 @@ class Leashed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            # asyncio may leave it there from a request that the connection had before.
+            _leash.set(None)
             await self.app(scope, receive, send)
             return
         started = False

@@ -1,7 +1,9 @@
 """Who is disabled is out: at every door, on every replica, and from what is open."""
 
+import socket
 from collections.abc import Generator
 from contextlib import ExitStack
+from http.client import HTTPResponse
 
 import httpx2
 import pytest
@@ -175,6 +177,28 @@ def test_a_websocket_is_closed_with_the_reason(root: Someone, alice: Someone, se
         talk = Talk(connection)
         talk.say("auth", token=alice.tokens["access_token"])
         code, heard = closing(talk)
+    assert (code, heard[-1]["code"]) == (4401, "account_disabled")
+
+
+def test_a_connection_that_had_another_request_before_is_no_shelter(
+    root: Someone, alice: Someone, servers: list[str]
+) -> None:
+    host = servers[0].removeprefix("http://")
+    # So large that the server pauses to read it, and goes on in the midst of that request.
+    body = b'{"message": "' + b"x" * 250_000 + b'"}'
+    head = f"POST /api/nobody/chat HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    name, port = host.split(":")
+    with socket.create_connection((name, int(port))) as line:
+        line.sendall(head.encode() + body)
+        answer = HTTPResponse(line)
+        answer.begin()
+        assert (answer.status, bool(answer.read())) == (401, True)
+        with connect(address(servers[0]), proxy=None, compression=None, sock=line) as connection:
+            talk = Talk(connection)
+            talk.say("auth", token=alice.tokens["access_token"])
+            assert talk.ask("ping")["type"] == "pong"
+            disable(root, alice)
+            code, heard = closing(talk)
     assert (code, heard[-1]["code"]) == (4401, "account_disabled")
 
 
