@@ -33,6 +33,7 @@ def show(trial: Trial, seconds: float) -> None:
     rows: dict[str, object] = {
         "seconds": round(seconds),
         **{f"turns sent {way}": count for way, count in sorted(ways.items())},
+        "turns after another": sum(turn.after is not None for turn in trial.turns),
         "requests repeated": sum(turn.sent - 1 for turn in trial.turns),
         "streams asked for again": sum(turn.resumed for turn in trial.turns),
         **dict(sorted(trial.done.items())),

@@ -20,6 +20,8 @@ Way: TypeAlias = Literal["whole", "twice", "stream", "async", "cancel"]
 
 _USERS = 20
 _TROUBLE = 0.05
+_FOLLOWING = 0.4
+_INTERRUPTING = 0.3
 _GIVES_UP_AFTER = 180.0
 _PAUSE = 0.3
 # By the second, a driver that died meanwhile has been missed, and its turn is being taken over.
@@ -29,11 +31,18 @@ _TIMEOUT = httpx2.Timeout(20, connect=2)
 
 @dataclass
 class Turn:
-    """One turn, and what its client came to know. `text` is what the client saw of a stream to its end."""
+    """One turn, and what its client came to know. `text` is what the client saw of a stream to its end.
+
+    It comes `after` another one of its conversation, which it waits for or, if it `interrupts`, cancels.
+    """
 
     user: str
     message: str
     way: Way
+    after: "Turn | None" = None
+    interrupts: bool = False
+    interrupted: bool = False
+    conversation_id: str | None = None
     key: str = field(default_factory=lambda: uuid4().hex)
     run_ids: set[str] = field(default_factory=set[str])
     acknowledged: bool = False
@@ -48,8 +57,20 @@ class Turn:
         verb, _, title = self.message.partition(" ")
         return title if verb in {"add", "slow"} else None
 
+    @property
+    def body(self) -> dict[str, Any]:
+        if self.after is None or self.after.conversation_id is None:
+            return {"message": self.message}
+        if_busy = "interrupt" if self.interrupts else "enqueue"
+        return {
+            "message": self.message,
+            "conversation_id": self.after.conversation_id,
+            "if_busy": if_busy,
+        }
+
     def learn(self, response: httpx2.Response) -> None:
         run_id = response.headers.get("X-Run-ID")
+        self.conversation_id = response.headers.get("X-Conversation-ID") or self.conversation_id
         if run_id:
             self.run_ids.add(run_id)
         if run_id or response.is_success:
@@ -64,8 +85,19 @@ def turns_of(count: int, random: Random) -> list[Turn]:
         verb = "slow" if way == "cancel" else "add"
         if random.random() < _TROUBLE:
             verb = random.choice(TROUBLE)
-        turns.append(Turn(f"user{number % _USERS}", f"{verb} todo {number}", way))
+        turn = Turn(f"user{number % _USERS}", f"{verb} todo {number}", way)
+        # The others hear of their conversation when they are over.
+        if turns and turns[-1].way in {"stream", "async", "cancel"} and random.random() < _FOLLOWING:
+            _follow(turn, turns[-1], interrupts=random.random() < _INTERRUPTING)
+        turns.append(turn)
     return turns
+
+
+def _follow(turn: Turn, before: Turn, *, interrupts: bool) -> None:
+    turn.user, turn.after, turn.interrupts = before.user, before, interrupts
+    waiting: Turn | None = before
+    while interrupts and waiting is not None:
+        waiting.interrupted, waiting = True, waiting.after
 
 
 async def take(turn: Turn, urls: list[str], random: Random) -> None:
@@ -74,6 +106,8 @@ async def take(turn: Turn, urls: list[str], random: Random) -> None:
         client = _Client(turn, urls, random, http)
         try:
             async with asyncio.timeout(_GIVES_UP_AFTER):
+                while turn.after and not (turn.after.conversation_id or turn.after.ended):  # noqa: ASYNC110
+                    await asyncio.sleep(_PAUSE)
                 while not turn.ended:
                     await client.send()
                     if not turn.ended:
@@ -128,7 +162,7 @@ class _Client:
         try:
             response = await self._http.post(
                 self._url(at) + self._chat,
-                json={"message": self._turn.message},
+                json=self._turn.body,
                 headers=self._headers(**more),
             )
         except httpx2.TransportError:
@@ -186,9 +220,7 @@ class _Client:
             url = f"{at}/api/v1/runs/{next(iter(turn.run_ids))}/events"
             request = self._http.stream("GET", url, headers=headers)
         else:
-            request = self._http.stream(
-                "POST", at + self._chat, json={"message": turn.message}, headers=headers
-            )
+            request = self._http.stream("POST", at + self._chat, json=turn.body, headers=headers)
         try:
             async with request as response:
                 if response.status_code != 200:

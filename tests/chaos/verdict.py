@@ -58,7 +58,10 @@ def judge(url: str, turns: Sequence[Turn], times: Times = _NO_TIMES, *, strict: 
     verdict = Verdict()
     runs = _runs(url)
     for turn in turns:
-        _judge_turn(verdict, turn, runs.get(turn.key))
+        run, before = runs.get(turn.key), turn.after and runs.get(turn.after.key)
+        _judge_turn(verdict, turn, run)
+        if run and before:
+            _judge_order(verdict, before, run)
     for run in runs.values():
         verdict.runs += 1
         verdict.completed += run.status == "completed"
@@ -104,7 +107,7 @@ def _judge_turn(verdict: Verdict, turn: Turn, run: Ran | None) -> None:
             verdict.faults["turns never taken"].append(turn.message)
         return
     allowed = {"completed"} if turn.title else {"completed", "failed"}
-    allowed |= {"cancelled"} if turn.way == "cancel" else set()
+    allowed |= {"cancelled"} if turn.way == "cancel" or turn.interrupted else set()
     if run.status not in allowed:
         verdict.faults["lost turns"].append(f"{turn.message} ({run.id}): {run.status} {run.code}")
     if turn.run_ids - {run.id}:
@@ -115,6 +118,13 @@ def _judge_turn(verdict: Verdict, turn: Turn, run: Ran | None) -> None:
             verdict.faults["texts that differ"].append(
                 f"{turn.message} ({run.id}, {run.status}): seen {turn.text!r}, kept {run.text!r}"
             )
+
+
+def _judge_order(verdict: Verdict, before: Ran, run: Ran) -> None:
+    """A turn begins once the one before it in its conversation is over."""
+    began = next((row.at for row in run.log if row.type == "step.started"), None)
+    if began is not None and began < before.log[-1].at:
+        verdict.faults["turns out of order"].append(f"{run.id} begins before the end of {before.id}")
 
 
 def _judge_log(verdict: Verdict, run: Ran) -> None:
@@ -146,7 +156,9 @@ def _measure(verdict: Verdict, log: Sequence[Logged], times: Times) -> None:
         since, until = before.at.timestamp(), row.at.timestamp()
         alive = next((alive for alive, dead in sorted(times.deaths) if since <= dead < until), since)
         since = max(since, alive)
-        skipped = row.attempt - before.attempt > 1
+        # What has waited in line was claimed some time after it was sent.
+        waited = before.type == "run.started" and before.data["position"] > 0
+        skipped = waited or row.attempt - before.attempt > 1
         if skipped or any(
             began < until and since + _SHORTEST_LEASE < ended for began, ended in times.outages
         ):

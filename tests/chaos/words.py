@@ -27,10 +27,10 @@ def answer_at_random(model: ModelServer, random: Random) -> None:
 
     def script(chat: Chat) -> Response:
         model.requests.clear()
-        messages = chat["messages"]
-        called = sum(message["role"] == "tool" for message in messages)
-        asked = next(message["content"] for message in reversed(messages) if message["role"] == "user")
-        verb, _, title = asked.partition(" ")
+        roles = [message["role"] for message in chat["messages"]]
+        asked = max(place for place, role in enumerate(roles) if role == "user")
+        called = roles[asked:].count("tool")
+        verb, _, title = chat["messages"][asked]["content"].partition(" ")
         pause = random.choice((0.01, 0.05, 0.15))
         words = [f"word{number} " for number in range(random.randint(3, 20))]
         match verb, called:
