@@ -21,8 +21,8 @@ SEED = 53
 
 async def test_a_cluster_that_is_hurt_loses_and_doubles_nothing() -> None:
     # How long a takeover takes is not judged: the machine may be busy with other tests.
-    trial = await try_out(32, 5, SEED, replicas=2, every=0.8, strict=False)
-    assert trial.done["kills"] >= 5
+    trial = await try_out(24, 4, SEED, replicas=2, every=0.6, strict=False)
+    assert trial.done["kills"] >= 4
     assert trial.done["kills of the tool server"]
     assert trial.done["leaves"]
     assert trial.verdict.cancelled
