@@ -74,7 +74,8 @@ class Ran:
 
 @dataclass
 class Verdict:
-    """`faults` are sentences, by their kind. `latencies` are seconds from a death to a takeover.
+    """`faults` are sentences, by their kind. `latencies` are seconds from a death to a takeover, `late` the runs
+    where that took too long.
 
     `told` are tool calls that had no effect, which the model was told. `stopped_elsewhere` are the cancelled
     runs that another attempt has ended than had begun them. `suspects` are the runs with a fault.
@@ -90,6 +91,7 @@ class Verdict:
     unmeasured: int = 0
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
     latencies: list[float] = field(default_factory=list[float])
+    late: list[str] = field(default_factory=list[str])
     suspects: list[Ran] = field(default_factory=list[Ran])
 
     @property

@@ -29,10 +29,10 @@ from chat_api.runs.worker import Worker
 from chat_api.tools.bridge import ToolBridge, ToolUser
 from mcp_server import cli
 
-__all__ = ["run"]
+__all__ = ["PAUSES", "run"]
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
-_PAUSES = (0, 0, 0.05, 0.8)
+PAUSES = (0, 0, 0.05, 0.8)
 _FENCES = {"AND batch.attempt = runs.attempt": "", "AND attempt = %(attempt)s": "AND %(attempt)s::int > 0"}
 
 
@@ -104,7 +104,7 @@ def dwell(random: Random) -> None:
     def paused(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def slow(*arguments: Any, **named: Any) -> Any:
             found = await function(*arguments, **named)
-            await asyncio.sleep(random.choice(_PAUSES))
+            await asyncio.sleep(random.choice(PAUSES))
             return found
 
         return slow
