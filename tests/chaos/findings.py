@@ -74,8 +74,8 @@ class Ran:
 
 @dataclass
 class Verdict:
-    """`faults` are sentences, by their kind. `latencies` are seconds from a death to a takeover, `late` the runs
-    where that took too long.
+    """`faults` are sentences, by their kind. `latencies` are seconds from a death to a takeover, `late` those
+    runs where it took too long.
 
     `told` are tool calls that had no effect, which the model was told. `stopped_elsewhere` are the cancelled
     runs that another attempt has ended than had begun them. `suspects` are the runs with a fault.
