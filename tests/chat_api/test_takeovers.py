@@ -168,7 +168,7 @@ def test_what_was_done_is_kept_when_a_cancel_is_heard_while_the_run_is_taken_ove
     monkeypatch.setattr(Hub, "take_over", cancelled_meanwhile)
     with running_api(database_url, model.url) as url:
         alice, hold = person(url), Hold()
-        model.answers(call("calculate", expression="6*7"), stream("Half", hold))
+        model.answers(call("calculator", expression="6*7"), stream("Half", hold))
         turn = begin(alice, "Reckon")
         hold.wait()
         until_kept(database_url, turn["run_id"])
@@ -180,7 +180,7 @@ def test_what_was_done_is_kept_when_a_cancel_is_heard_while_the_run_is_taken_ove
         [made] = answer["tool_calls"]
         run = alice.http.get(f"/api/v1/runs/{turn['run_id']}").json()
     assert (run["status"], run["usage"]["requests"]) == ("cancelled", 1)
-    assert (made["tool"], answer["content"], heard.text) == ("calculate", "Half", "Half")
+    assert (made["tool"], answer["content"], heard.text) == ("calculator", "Half", "Half")
 
 
 def test_a_run_that_could_not_be_taken_over_is_not_followed_for_ever(
@@ -286,6 +286,6 @@ def test_what_the_next_attempt_must_know_is_on_disk_though_it_was_written_withou
 
     monkeypatch.setattr(Log, "commit", flushed_before)
     with running_api(database_url, model.url) as url:
-        model.answers(call("calculate", expression="6*7"), say("42."))
+        model.answers(call("calculator", expression="6*7"), say("42."))
         person(url).say("Reckon")
     assert on_disk == [(True,)]
