@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up test check lock local-model benchmark memory scale readers chaos conformance escapes fuzz clean
+.PHONY: up test check lock local-model benchmark memory scale readers chaos conformance escapes browser fuzz clean
 
 up: .venv/run  ## set everything up and start Turnlog
 	@$(BIN)/turnlog up
@@ -48,6 +48,9 @@ escapes: .venv/dev  ## races for files, ways out of folders and of the sandbox, 
 		tests/mcp_server/test_file_races.py tests/mcp_server/test_file_escapes_spelled.py \
 		tests/mcp_server/test_python_escapes.py tests/mcp_server/test_effects_killed.py \
 		tests/mcp_server/test_isolation.py tests/chat_api/test_hostile_json.py tests/chat_api/test_auth_forgeries.py
+
+browser: .venv/dev  ## all tests of the web page, each flow on a desktop and on a phone (two minutes)
+	@EVERY_WIDTH=1 PAGE_KILLS=1 $(BIN)/pytest tests/web_ui
 
 fuzz: .venv/dev  ## 100,000 requests made from the OpenAPI document (forty minutes); CASES=10000 SEED=1
 	@CASES=$(CASES) SEED=$(SEED) $(BIN)/python -m tests.fuzz

@@ -162,6 +162,7 @@ def test_no_secret_is_anywhere_but_where_it_is_for(
             "log_level": "DEBUG",
             "log_format": log_format,
             "jwt_secret_key": scene.secret("jwt_secret"),
+            "registration": "first",
             "provider_key_secret": scene.secret("sealing_key"),
             "openai_api_key": scene.secret("openai_key"),
             "openai_base_url": f"{echo_url}/v1",

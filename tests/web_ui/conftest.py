@@ -4,14 +4,16 @@ import os
 import shutil
 from collections.abc import Generator
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.chat_api.replica import fresh_database, running_api
 from tests.model_server import ModelServer
-from tests.web_ui.running import running_page
-from tests.web_ui.visiting import Visitor
+from tests.servers import Person
+from tests.web_ui.line import Line
+from tests.web_ui.running import running_own_api, running_page
+from tests.web_ui.visiting import WIDE, Visitor
 
 CHROMIUM: Final = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -31,11 +33,7 @@ def scripted(shared_model: ModelServer) -> ModelServer:
 def api(
     postgres_url: str, template: str, scripted: ModelServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
-    folder = tmp_path_factory.mktemp("data")
-    with (
-        fresh_database(postgres_url, template) as database,
-        running_api(database, scripted.url, data_dir=folder, registration="open", custom_tools=True) as url,
-    ):
+    with running_own_api(postgres_url, template, scripted.url, tmp_path_factory.mktemp("data")) as url:
         yield url
 
 
@@ -65,7 +63,7 @@ def context() -> Generator[BrowserContext]:
 @pytest.fixture
 def width() -> int:
     """Of the window, in pixels."""
-    return 1280
+    return WIDE
 
 
 @pytest.fixture
@@ -88,3 +86,16 @@ def visitor(context: BrowserContext, web: str, width: int) -> Generator[Visitor]
     page.close()
     context.clear_cookies()
     assert [said for said in complaints if not any(each in said for each in visitor.allowed)] == []
+
+
+@pytest.fixture
+def pam(api: str, model: ModelServer) -> Generator[Person]:
+    """Somebody with nothing said yet."""
+    person = Person(api, f"pam-{uuid4()}")
+    with person.http:
+        yield person
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()

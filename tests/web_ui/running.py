@@ -1,4 +1,4 @@
-"""The page in a process of its own."""
+"""The page in a process of its own, and an API for it."""
 
 import json
 import os
@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.chat_api.replica import fresh_database, running_api
 from tests.servers import token_for
 
-__all__ = ["running_page"]
+__all__ = ["running_own_api", "running_page"]
 
 _PATIENCE: Final = 30
 
@@ -36,3 +37,13 @@ def running_page(api: str, keep: Path, port: int = 0, *, public_hosts: str = "")
         assert page.stdin is not None
         page.stdin.close()
         assert page.wait(_PATIENCE) == 0
+
+
+@contextmanager
+def running_own_api(postgres_url: str, template: str, model: str, folder: Path) -> Generator[str]:
+    """A replica with a database of its own, at which anybody may register and admins may add tools."""
+    with (
+        fresh_database(postgres_url, template) as database,
+        running_api(database, model, data_dir=folder, registration="open", custom_tools=True) as url,
+    ):
+        yield url

@@ -6,8 +6,6 @@ import signal
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
-from uuid import uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,26 +14,17 @@ from tests.chat_api.replica import fresh_database, in_thread, running_api
 from tests.model_server import Hold, ModelServer, say, stream
 from tests.programs import free_port, running
 from tests.servers import SECRET, Person
+from tests.web_ui.line import CHAT
 from tests.web_ui.showing import showing
 from web_ui.fallbacks import told_of
 from web_ui.live import show_live
 from web_ui.serving import serving
 from web_ui.turn import State, Turn
 
-SCRIPT: Final = "from web_ui.shell import show_page\nshow_page(login)"
-
-
-@pytest.fixture
-def pam(api: str, model: ModelServer) -> Generator[Person]:
-    """Somebody with nothing said yet."""
-    person = Person(api, f"pam-{uuid4()}")
-    with person.http:
-        yield person
-
 
 @pytest.fixture
 def page(pam: Person, api: str, tmp_path: Path) -> Generator[AppTest]:
-    with showing(api, tmp_path, pam.name, SCRIPT) as page:
+    with showing(api, tmp_path, pam.name, CHAT) as page:
         yield page
 
 
@@ -162,7 +151,7 @@ def test_too_many_turns_are_told_of_with_the_seconds_to_wait(
     with (
         fresh_database(postgres_url, template) as database,
         running_api(database, scripted.url, rate_limit_enabled=True, rate_limit_chat="1/minute") as api,
-        showing(api, tmp_path, "pim", SCRIPT) as page,
+        showing(api, tmp_path, "pim", CHAT) as page,
     ):
         page.run().chat_input[0].set_value("One").run().chat_input[0].set_value("Two").run()
         assert said(page)[-1] == "Two"
@@ -206,7 +195,7 @@ def test_a_turn_whose_server_is_killed_goes_on_at_another(
             return show_live(turn, on_news)
 
         monkeypatch.setattr("web_ui.chat.show_live", following)
-        page = stack.enter_context(showing(url, tmp_path, "pip", SCRIPT))
+        page = stack.enter_context(showing(url, tmp_path, "pip", CHAT))
         page.run().chat_input[0].set_value("Tell me").run(timeout=60)
         assert not page.exception
         assert seen == ["Half of "]

@@ -2,39 +2,19 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from uuid import uuid4
 
-import httpx2
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Html
 
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
-from tests.web_ui.showing import showing
-from tests.web_ui.test_turns import SCRIPT, Line
-from web_ui.serving import Serving, serve_with, serving
-
-
-@pytest.fixture
-def pam(api: str, model: ModelServer) -> Generator[Person]:
-    person = Person(api, f"pam-{uuid4()}")
-    with person.http:
-        yield person
-
-
-@pytest.fixture
-def line() -> Line:
-    return Line()
+from tests.web_ui.line import Line, chat_over
 
 
 @pytest.fixture
 def page(pam: Person, api: str, line: Line, tmp_path: Path) -> Generator[AppTest]:
-    with (
-        showing(api, tmp_path, pam.name, SCRIPT) as page,
-        httpx2.Client(base_url=api, transport=line) as http,
-    ):
-        serve_with(Serving(http, serving().logins))
+    with chat_over(line, api, tmp_path, pam.name) as page:
         yield page
 
 

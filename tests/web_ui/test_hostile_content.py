@@ -10,12 +10,11 @@ import httpx2
 import pytest
 from playwright.sync_api import Request, Route, expect
 
-from tests.chat_api.replica import fresh_database, running_api
 from tests.model_server import ModelServer, call, say
 from tests.servers import Person
 from tests.web_ui.hostile import CORPUS, Canary, texts_with
 from tests.web_ui.hostile_world import hostile_world
-from tests.web_ui.running import running_page
+from tests.web_ui.running import running_own_api, running_page
 from tests.web_ui.visiting import Visitor
 
 ADD: Final = """
@@ -32,11 +31,7 @@ ADD: Final = """
 def api(
     postgres_url: str, template: str, scripted: ModelServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
-    folder = tmp_path_factory.mktemp("data")
-    with (
-        fresh_database(postgres_url, template) as database,
-        running_api(database, scripted.url, data_dir=folder, registration="open", custom_tools=True) as url,
-    ):
+    with running_own_api(postgres_url, template, scripted.url, tmp_path_factory.mktemp("data")) as url:
         yield url
 
 

@@ -6,10 +6,10 @@ from uuid import uuid4
 from playwright.sync_api import expect
 
 from tests.model_server import Hold, ModelServer, call, stream
-from tests.web_ui.visiting import AT_ANY_WIDTH, PASSWORD, Visitor
+from tests.web_ui.visiting import AT_BOTH_WIDTHS, PASSWORD, Visitor
 
 
-@AT_ANY_WIDTH
+@AT_BOTH_WIDTHS
 def test_registering_signs_in_and_lasts_over_a_reload_until_signed_out(visitor: Visitor) -> None:
     page, email = visitor.page, f"amy-{uuid4().hex}@example.com"
     page.goto(visitor.web)
@@ -36,7 +36,7 @@ def test_registering_signs_in_and_lasts_over_a_reload_until_signed_out(visitor: 
     expect(visitor.field).to_be_visible()
 
 
-@AT_ANY_WIDTH
+@AT_BOTH_WIDTHS
 def test_an_answer_comes_piece_by_piece_with_its_tool_calls(visitor: Visitor, model: ModelServer) -> None:
     hold = Hold()
     model.answers(call("calculator", expression="6*7"), stream("It is ", "**42**", hold, ", of course."))
@@ -52,7 +52,7 @@ def test_an_answer_comes_piece_by_piece_with_its_tool_calls(visitor: Visitor, mo
     expect(visitor.answer.get_by_text("6*7")).to_be_visible()
 
 
-@AT_ANY_WIDTH
+@AT_BOTH_WIDTHS
 def test_a_reload_in_mid_answer_goes_on_where_it_was(visitor: Visitor, model: ModelServer) -> None:
     hold = Hold()
     model.answers(stream("Half of ", hold, "it all."))

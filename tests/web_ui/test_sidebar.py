@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.model_server import ModelServer, call, stream
 from tests.servers import Person
-from tests.web_ui.visiting import AT_ANY_WIDTH, Visitor
+from tests.web_ui.visiting import AT_ANY_WIDTH, AT_BOTH_WIDTHS, Visitor
 
 SHOTS: Final = os.environ.get("SCREENSHOTS")
 ANSWER: Final = (
@@ -96,7 +96,7 @@ def test_a_provider_shows_whether_it_answers_and_is_asked_by_the_next_turn(
     )
 
 
-@AT_ANY_WIDTH
+@AT_BOTH_WIDTHS
 def test_keyboard_alone_can_chat_at_any_width(visitor: Visitor, model: ModelServer, width: int) -> None:
     page = visitor.page
     visitor.comes_in()

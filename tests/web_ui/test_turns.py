@@ -4,64 +4,25 @@ import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import httpx2
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from typing_extensions import override
 
 from tests.chat_api.replica import in_thread
 from tests.model_server import Hold, ModelServer, stream
 from tests.servers import Person
-from tests.web_ui.showing import showing
+from tests.web_ui.line import Fault, Line, chat_over
 from web_ui.live import show_live
-from web_ui.serving import Serving, serve_with, serving
 from web_ui.turn import State, Turn
 
-SCRIPT: Final = "from web_ui.shell import show_page\nshow_page(login)"
 AWAY: Final = {"message": "The database is away.", "error": {"code": "database_unavailable"}}
-
-Fault = Callable[[httpx2.Request], httpx2.Response]
-
-
-class Line(httpx2.BaseTransport):
-    """The way to the API, on which `faults` answer what ends so, in turn, as long as there are any."""
-
-    def __init__(self) -> None:
-        self.faults: dict[tuple[str, str], list[Fault]] = {}
-        self.asked: list[str] = []
-        self._real: Final = httpx2.HTTPTransport()
-
-    @override
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked.append(request.url.raw_path.decode())
-        for (method, end), faults in self.faults.items():
-            if request.method == method and request.url.path.endswith(end) and faults:
-                return faults.pop(0)(request)
-        return self._real.handle_request(request)
-
-
-@pytest.fixture
-def pam(api: str, model: ModelServer) -> Generator[Person]:
-    person = Person(api, f"pam-{uuid4()}")
-    with person.http:
-        yield person
-
-
-@pytest.fixture
-def line() -> Line:
-    return Line()
 
 
 @pytest.fixture
 def page(pam: Person, api: str, line: Line, tmp_path: Path) -> Generator[AppTest]:
-    with (
-        showing(api, tmp_path, pam.name, SCRIPT) as page,
-        httpx2.Client(base_url=api, transport=line) as http,
-    ):
-        serve_with(Serving(http, serving().logins))
+    with chat_over(line, api, tmp_path, pam.name) as page:
         yield page
 
 

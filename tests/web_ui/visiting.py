@@ -1,5 +1,6 @@
 """What people do at the page."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Final, Literal
@@ -7,10 +8,15 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["AT_ANY_WIDTH", "PASSWORD", "Visitor"]
+__all__ = ["AT_ANY_WIDTH", "AT_BOTH_WIDTHS", "PASSWORD", "WIDE", "Visitor"]
 
-AT_ANY_WIDTH: Final = pytest.mark.parametrize("width", [1280, 390])
+WIDE, NARROW = 1280, 390
+AT_BOTH_WIDTHS: Final = pytest.mark.parametrize("width", [WIDE, NARROW])
 """Of a test of a `visitor`: on a desktop and on a phone."""
+AT_ANY_WIDTH: Final = (
+    AT_BOTH_WIDTHS if "EVERY_WIDTH" in os.environ else pytest.mark.parametrize("width", [NARROW])
+)
+"""The same, for those of which the short form is that on a phone, where more can go wrong."""
 
 PASSWORD = "correct horse battery staple"
 CONTROLS = "button:visible, input:visible, textarea:visible"
