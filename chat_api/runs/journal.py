@@ -1,7 +1,7 @@
 """The steps of one run: made now and logged, or found in the log of an earlier attempt and not made again."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, TypeAlias
 
 from chat_api.providers.completions import Completion
@@ -9,7 +9,7 @@ from chat_api.providers.meter import Meter
 from chat_api.providers.tool_calls import UNUSABLE
 from chat_api.runs.errors import LeaseLost
 from chat_api.runs.events import DELTA, LARGEST_TEXT, Event
-from chat_api.runs.kept import completion_of, fallback_of, output_of, tokens_of
+from chat_api.runs.kept import completion_of, fallback_of, output_of, rounds_held, tokens_of
 from chat_api.runs.log import Log, RunLog
 from chat_api.runs.spending import Spending
 from chat_api.runs.tool_step import Call, ToolStep, event_data
@@ -79,7 +79,7 @@ class Journal:
         done = (step for step in self._tools.values() if step.round <= self._asked)
         return [step.outcome for step in done if step.outcome is not None]
 
-    def resume(self, events: Iterable[Event], *, ends: bool, handed_over: bool) -> None:
+    def resume(self, events: Sequence[Event], *, ends: bool, handed_over: bool) -> None:
         """Learn what earlier attempts have done, and tell the readers what of their text still stands.
 
         `ends`: this attempt only ends the run, so that what the last one was saying stands, too.
@@ -93,6 +93,9 @@ class Journal:
                     self._step(event.data["step_id"]).learn(event.type, event.data)
                 case _:
                     self._learn(event, ends=ends)
+        held = rounds_held(events)
+        for step in self._tools.values():
+            step.unseen = step.round not in held
         data = {"attempt": self._run.attempt, "text": self.said, "handed_over": handed_over}
         self._add("attempt", data)
 
@@ -230,8 +233,8 @@ class Journal:
                 also = self._pay(step_id)
             self._finish(step_id, error=_INTERRUPTED, **also)
         for step in self._tools.values():
-            if step.started and step.outcome is None:
-                # One that an earlier attempt began.
+            if step.may_have_happened:
+                # In an earlier attempt.
                 self._refuse(step, _INTERRUPTED, step.arguments)
         for data in self._begun.values():
             self._add("step.finished", data | {"latency_ms": 0.0, "error": _INTERRUPTED})

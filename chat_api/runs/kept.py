@@ -1,10 +1,13 @@
 """What the log keeps of a model call, and how it is read back."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from chat_api.providers.completions import Completion, FunctionCall
+from chat_api.runs.events import Event
+from chat_api.runs.tool_step import round_of
 
-__all__ = ["completion_of", "fallback_of", "output_of", "tokens_of"]
+__all__ = ["completion_of", "fallback_of", "output_of", "rounds_held", "tokens_of"]
 
 
 def tokens_of(completion: Completion) -> dict[str, Any]:
@@ -41,3 +44,17 @@ def completion_of(data: dict[str, Any]) -> Completion:
 def fallback_of(data: dict[str, Any]) -> dict[str, Any]:
     """Who failed, by the data of a `provider.fallback` event."""
     return {**data["from"], "code": data["code"], "message": data["reason"]}
+
+
+def rounds_held(events: Iterable[Event]) -> set[int]:
+    """The rounds of which no call was made: the user is asked about one first, and has not decided."""
+    held = set[int]()
+    for event in events:
+        match event.type:
+            case "approval.requested" if event.data["reason"] == "approval":
+                held.add(round_of(event.data["step_id"]))
+            case "step.updated":
+                held.discard(round_of(event.data["step_id"]))
+            case _:
+                pass
+    return held

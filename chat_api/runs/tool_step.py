@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from chat_api.providers.tool_calls import arguments_of
 
-__all__ = ["Call", "ToolStep", "event_data"]
+__all__ = ["Call", "ToolStep", "event_data", "round_of"]
 
 Call: TypeAlias = dict[str, Any]
 """What is kept of a call that has ended."""
@@ -15,14 +15,17 @@ Call: TypeAlias = dict[str, Any]
 class ToolStep:
     """A call that the model wants, with its `wanted` arguments as JSON.
 
-    `started`: it may have happened. `approved` is what the user decided since, with a `reason`, and `changed`
-    the arguments that they put in place of the model's; `calls` counts what it has been so far.
+    `started`: it may have happened. `unseen`: so it may though the log does not say that it was begun, which
+    is not waited for where a call does no harm twice. `approved` is what the user decided since, with a
+    `reason`, and `changed` the arguments that they put in place of the model's; `calls` counts what it has
+    been so far.
     """
 
     step_id: str
     name: str
     wanted: str
     started: bool = False
+    unseen: bool = False
     outcome: Call | None = None
     approved: bool | None = None
     reason: str | None = None
@@ -32,7 +35,12 @@ class ToolStep:
     @property
     def round(self) -> int:
         """The number of the model call that wants it."""
-        return int(self.step_id.partition(".")[0])
+        return round_of(self.step_id)
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether an attempt may have made it, and nobody knows what came of it."""
+        return self.outcome is None and (self.started or (self.unseen and self.approved is not False))
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -66,6 +74,10 @@ class ToolStep:
         if self.changed is not None:
             self.outcome |= {"args": self.changed, "changed": True}
         return self.outcome
+
+
+def round_of(step_id: str) -> int:
+    return int(step_id.partition(".")[0])
 
 
 def event_data(step_id: str, call: Call) -> dict[str, Any]:

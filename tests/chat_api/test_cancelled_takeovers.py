@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -9,11 +10,11 @@ from chat_api.runs import worker
 from chat_api.runs.errors import LeaseLost
 from chat_api.runs.log import RunLog
 from tests.chat_api.conftest import MakePerson
-from tests.chat_api.deciding import agent, decide, told_of_tools, until_asked
+from tests.chat_api.deciding import agent, decide, ended, told_of_tools, until_asked
 from tests.chat_api.deciding import begin as begin_with
 from tests.chat_api.replica import Gate, execute, running_api
 from tests.chat_api.test_takeovers import begin, follow, hear, letters, until_kept
-from tests.model_server import Hold, ModelServer, call, say, serve, stream
+from tests.model_server import Hold, ModelServer, call, calls, say, serve, stream
 from tests.servers import Person
 
 DIES = """
@@ -21,6 +22,7 @@ DIES = """
         cancel_requested = %s, attempt = %s
     WHERE id = %s
 """
+FORGETS = "DELETE FROM events WHERE run_id = %s AND data ->> 'kind' = 'tool'"
 TOOK_OVER = """
     INSERT INTO events (run_id, seq, first_seq, user_id, type, data, at)
     SELECT id, 2000000001, 2000000001, user_id, 'attempt', '{"attempt": 2, "text": "Half"}', now()
@@ -87,6 +89,33 @@ def test_an_answer_that_was_said_is_paid_for_though_its_end_was_not_kept(
     assert (run["usage"]["requests"], run["usage"]["total_tokens"]) == (requests, 15 * requests)
     assert run["model"] == "scripted"
     assert alice.messages(turn["conversation_id"])[1]["content"] == text
+
+
+@pytest.mark.parametrize("approvals", [[], ["calculator"]])
+def test_a_call_that_the_log_has_only_as_wanted_may_have_been_made(
+    alice: Person, api_database: str, model: ModelServer, approvals: list[str]
+) -> None:
+    """It need not be on disk that one was begun that can be repeated; one that waits was not."""
+    title, hold = uuid4().hex, Hold()
+    wanted = calls(("add_todo", {"title": title}), ("calculator", {"expression": "6*7"}))
+    model.answers(wanted, stream("Half", hold))
+    run_id = begin_with(alice, agent(alice, approvals={"tools": approvals}))
+    if approvals:
+        until_asked(alice, run_id)
+        run = alice.http.post(f"/api/v1/runs/{run_id}/cancel").json()
+    else:
+        hold.wait()
+        until_kept(api_database, run_id)
+        execute(api_database, FORGETS, run_id)
+        execute(api_database, DIES, True, 1, run_id)
+        ended(alice, run_id)
+        run = of_run(alice, {"run_id": run_id})
+    hold.open()
+    told = [each for message in alice.messages(run["conversation_id"])[1:] for each in message["tool_calls"]]
+    made = execute(api_database, "SELECT count(*) FROM todos WHERE title = %s", title)
+    assert (run["status"], made) == ("cancelled", [(0 if approvals else 1,)])
+    assert [each["tool"] for each in told] == ([] if approvals else ["add_todo", "calculator"])
+    assert all("may or may not have happened" in each["error"] for each in told)
 
 
 def test_a_call_that_is_cut_off_is_told_with_the_arguments_that_the_user_put_in(
