@@ -38,7 +38,7 @@ class Node:
 
     def __init__(self, port: int, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self.stopped = False
+        self.stopped: object = None
         self.leaves_by = inf
         tools = "/.well-known/oauth-protected-resource/mcp"
         self.ready = tools if arguments[0] == "tools" else "/api/v1/health/ready"
@@ -107,7 +107,7 @@ class Cluster:
                     self.done["kills of the tool server"] += node is self.tools and ended == -signal.SIGKILL
                     if node is not self.tools:
                         self.deaths.append((before, time.time()))
-                    node.stopped, node.leaves_by = False, inf
+                    node.stopped, node.leaves_by = None, inf
                     node.start(self.chaos(node))
             await asyncio.sleep(0.1)
 

@@ -73,14 +73,16 @@ async def hurt(cluster: Cluster, random: Random, *, kills: int, every: float, sp
 async def stop(cluster: Cluster, node: Node, random: Random) -> None:
     """Stop the process for longer than its leases last, then let it go on as if nothing had been."""
     cluster.done["stops"] += 1
-    node.stopped = True
+    mine = node.stopped = object()
     cluster.deaths.append((time.time(), time.time()))
     node.signal(signal.SIGSTOP)
     try:
         await asyncio.sleep(random.uniform(*_STOPPED_FOR))
     finally:
-        node.signal(signal.SIGCONT)
-        node.stopped = False
+        # Unless it was killed meanwhile: who came after it may be stopped by another.
+        if node.stopped is mine:
+            node.signal(signal.SIGCONT)
+            node.stopped = None
 
 
 async def outage(cluster: Cluster, random: Random) -> None:
