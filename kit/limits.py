@@ -25,13 +25,18 @@ HIT: Final = """
     INSERT INTO rate_limits (key, hits, resets_at)
     VALUES (:key, :cost, now() + make_interval(secs => :seconds))
     ON CONFLICT (key) DO UPDATE SET
-        hits = CASE WHEN rate_limits.resets_at > now() AND rate_limits.resets_at <= excluded.resets_at
+        hits = CASE WHEN rate_limits.resets_at > now()
+                AND rate_limits.resets_at < excluded.resets_at + interval '10 seconds'
             THEN least(rate_limits.hits, :amount) + :cost ELSE :cost END,
-        resets_at = CASE WHEN rate_limits.resets_at > now() AND rate_limits.resets_at <= excluded.resets_at
+        resets_at = CASE WHEN rate_limits.resets_at > now()
+                AND rate_limits.resets_at < excluded.resets_at + interval '10 seconds'
             THEN rate_limits.resets_at ELSE excluded.resets_at END
     RETURNING hits, CAST(extract(epoch FROM resets_at - now()) AS float) AS resets_in
 """
-"""Counts hits. A window that would end later than one that begins now is of a clock that was set back."""
+"""Counts hits. A window that would end later than one that begins now is of a clock that was set back.
+
+A little later it may end: what came first may have had to wait for what came after it.
+"""
 
 _HIT: Final = text(HIT)
 _CLEAR: Final = text("DELETE FROM rate_limits WHERE resets_at < now() - interval '1 hour'")

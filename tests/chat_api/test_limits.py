@@ -88,6 +88,17 @@ def test_a_clock_that_jumps_neither_locks_out_nor_lets_in(
         assert statuses([ann.http.get("/api/v1/runs") for _ in range(3)]) == {200: 2, 429: 1}
 
 
+def test_a_hit_that_had_to_wait_for_a_later_one_counts_beside_it(
+    database_url: str, model: ModelServer, person: MakePerson
+) -> None:
+    with running_api(database_url, model.url, **LIMITED, rate_limit_read="2/hour") as url:
+        ann = person(url)
+        first = ann.http.get("/api/v1/runs")
+        # As if it had begun later than those that come now.
+        execute(database_url, "UPDATE rate_limits SET resets_at = resets_at + interval '5 seconds'")
+        assert statuses([first, *(ann.http.get("/api/v1/runs") for _ in range(2))]) == {200: 2, 429: 1}
+
+
 def test_turns_are_limited_on_every_wire(database_url: str, model: ModelServer, person: MakePerson) -> None:
     with running_api(database_url, model.url, **LIMITED, rate_limit_chat="3/hour") as url:
         ann = person(url)
