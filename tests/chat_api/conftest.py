@@ -14,6 +14,7 @@ from tests.model_server import ModelServer
 from tests.servers import Person
 
 MakePerson: TypeAlias = Callable[..., Person]
+_ROOT = "root@example.com"
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +63,8 @@ def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
     with (
         running_api(database, shared_model.url, registration="open") as first,
         running_api(database, shared_model.url, registration="open") as second,
+        # Whoever registers first is an admin, in whatever order the tests are run.
+        someone(first, _ROOT),
     ):
         yield [first, second]
 
@@ -69,5 +72,5 @@ def servers(database: str, shared_model: ModelServer) -> Generator[list[str]]:
 @pytest.fixture(scope="module")
 def root(servers: list[str]) -> Generator[Someone]:
     """The admin of both."""
-    with someone(servers[0], "root@example.com") as person:
+    with someone(servers[0], _ROOT) as person:
         yield person

@@ -61,13 +61,13 @@ def test_conversations_are_found_named_exported_and_deleted(
         expect(page.get_by_role("button", name="Zebras")).to_be_visible()
     delete = page.get_by_role("button", name="Delete", exact=True)
     # On a phone the way to the sidebar has closed it.
-    visitor.unfolds("This conversation", delete)
+    visitor.unfolds(page.get_by_role("button", name="This conversation"), delete)
     delete.press("Enter")
     expect(page.get_by_role("button", name="Delete it")).to_be_visible()
     # Who closes the menu has not said yes.
     page.keyboard.press("Escape")
     expect(page.get_by_label("Name")).to_have_count(0)
-    visitor.unfolds("This conversation", delete)
+    visitor.unfolds(page.get_by_role("button", name="This conversation"), delete)
     delete.press("Enter")
     page.get_by_role("button", name="Delete it").press("Enter")
     expect(page.get_by_role("button", name="Zebras")).to_have_count(0)

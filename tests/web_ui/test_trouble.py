@@ -20,8 +20,9 @@ def test_a_call_waits_for_its_user_who_may_change_its_arguments(
     model.answers(calls(*wanted), say("It is on the list."))
     visitor.comes_in()
     with visitor.beside() as sidebar:
-        sidebar.get_by_label("Agent", exact=False).first.click()
-        visitor.page.get_by_role("option", name="Careful").first.click()
+        careful = visitor.page.get_by_role("option", name="Careful").first
+        visitor.unfolds(sidebar.get_by_label("Agent", exact=False).first, careful)
+        careful.click()
     visitor.says("Remind me of milk")
     expect(visitor.page.get_by_text("The assistant wants to call add_todo")).to_have_count(2)
     visitor.page.get_by_label("Arguments, as JSON").first.fill('{"title": "Oat milk"}')

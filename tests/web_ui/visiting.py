@@ -80,9 +80,8 @@ class Visitor:
         self.page.goto(f"{self.web}/{path}")
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
 
-    def unfolds(self, name: str, what: Locator) -> None:
+    def unfolds(self, button: Locator, what: Locator) -> None:
         """Press the button unless `what` is shown; once more where what was closed just now closes again."""
-        button = self.page.get_by_role("button", name=name)
         for _ in range(3):
             if not what.is_visible():
                 button.click()
